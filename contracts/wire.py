@@ -1,0 +1,130 @@
+"""What the web and the inference service say to each other: the OpenAI completions protocol, as pydantic types.
+
+`POST /v1/completions` takes a `CompletionRequest`; it answers one `Completion`, or with `stream` a row of them as
+`data:` lines that ends in `data: [DONE]`. Field names are OpenAI's; `top_k`, `repetition_penalty` and `framed` are ours.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+MAX_PROMPT_CHARS = 20_000
+MAX_TOKENS = 1_024
+MAX_SAMPLES = 8
+MAX_STOPS = 8
+MAX_STOP_CHARS = 64
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class SamplingParams(BaseModel):
+    """How the next token is chosen. Shared by the wire, the public API and the engine."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_tokens: int = Field(default=128, ge=1, le=MAX_TOKENS, description="tokens to write, per take")
+    temperature: Finite = Field(default=0.8, ge=0.0, le=2.0, description="0 is greedy")
+    top_p: Finite = Field(default=0.95, gt=0.0, le=1.0)
+    top_k: int = Field(default=0, ge=0, le=1_000, description="0 means no limit")
+    repetition_penalty: Finite = Field(default=1.0, ge=0.5, le=2.0, description="1 means none; CTRL, Keskar et al. 2019")
+    seed: int | None = Field(default=None, ge=0, lt=2**63, description="take i uses seed + i; None means random")
+    n: int = Field(default=1, ge=1, le=MAX_SAMPLES, description="takes to write side by side")
+    stop: tuple[str, ...] = Field(default=(), max_length=MAX_STOPS, description="the text ends before the first of these")
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("stop")
+    @classmethod
+    def _short_and_not_empty(cls, stops: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not 1 <= len(stop) <= MAX_STOP_CHARS for stop in stops):
+            raise ValueError(f"a stop string has 1 to {MAX_STOP_CHARS} characters")
+        return stops
+
+
+class CompletionRequest(SamplingParams):
+    """`POST /v1/completions`. `framed` puts the checkpoint's own frame (its chat template) before the prompt."""
+
+    model: str = Field(min_length=1, max_length=128)
+    prompt: str = Field(max_length=MAX_PROMPT_CHARS)
+    stream: bool = False
+    framed: bool = False
+
+
+FinishReason = Literal["stop", "length", "cancelled", "error"]
+
+
+class Choice(BaseModel):
+    """One take's next piece of text; `finish_reason` stands on its last piece alone."""
+
+    index: int
+    text: str
+    finish_reason: FinishReason | None = None
+
+
+class Usage(BaseModel):
+    """Tokens counted by the engine; `completion_tokens` is the sum over all takes."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+
+
+class Completion(BaseModel):
+    """A whole answer, or one event of a stream; `usage` stands on the last one."""
+
+    id: str
+    object: Literal["text_completion"] = "text_completion"
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: Usage | None = None
+
+
+VoiceState = Literal["cold", "loading", "resident", "refused"]
+
+
+class VoiceCard(BaseModel):
+    """One entry of `GET /v1/models`: a checkpoint of the bucket that requests may name.
+
+    `state` is cold until a request loads it; `refused` says in `reason` why it will not serve.
+    """
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "ghost-rhymes"
+    title: str = ""
+    licence: str = ""
+    source: str = ""
+    architecture: str = ""
+    num_parameters: int = 0
+    max_len: int = Field(default=0, description="tokens of prompt and text together")
+    state: VoiceState = "cold"
+    reason: str = ""
+
+
+class VoiceList(BaseModel):
+    """`GET /v1/models`."""
+
+    object: Literal["list"] = "list"
+    data: list[VoiceCard]
+
+
+class ErrorBody(BaseModel):
+    """What went wrong, in words for a person (`message`) and for a program (`code`)."""
+
+    code: str
+    message: str
+    field: str | None = None
+    retry_after_s: int | None = None
+
+
+class ErrorResponse(BaseModel):
+    """The one JSON error shape of the inference service and of the public API."""
+
+    error: ErrorBody
