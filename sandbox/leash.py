@@ -1,0 +1,49 @@
+"""Run a command that ends when whoever started it ends, however that came about.
+
+`python leash.py COMMAND...` becomes COMMAND, with the kernel's promise of a SIGTERM at its parent's death. It knows
+nothing of what it runs, and uses the standard library alone: it starts in a few milliseconds under `python -IS`.
+Elsewhere than on Linux there is no such promise, and COMMAND is simply run.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from typing import NoReturn
+
+PARENT = "LEASH_PARENT"
+"""In the environment: the process id of who must be alive for us to run."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def environment() -> dict[str, str]:
+    """What to add to the environment of a direct child that puts itself on a leash."""
+    return {PARENT: str(os.getpid())}
+
+
+def hold(on_death: signal.Signals) -> None:
+    """Ask for a signal at our parent's death. It outlives `exec`, but not a change of user: change first.
+
+    The kernel means the parent *thread*: start such a child from a thread that lives as long as it should.
+    """
+    if sys.platform != "linux":
+        return
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(on_death), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "the kernel refuses prctl(PR_SET_PDEATHSIG)")
+    parent = os.environ.get(PARENT)
+    if parent is not None and os.getppid() != int(parent):
+        sys.exit("whoever started this process is gone already")
+
+
+def main() -> NoReturn:
+    """Become the command of `sys.argv`, on a leash."""
+    hold(signal.SIGTERM)
+    os.environ.update(environment())  # `exec` keeps our process id, so our own children can ask for us by it
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606  (becoming the command is the purpose)
+
+
+if __name__ == "__main__":
+    main()
