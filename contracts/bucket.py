@@ -18,7 +18,7 @@ import requests
 from google.api_core import exceptions as gcs_errors
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
-from google.cloud import storage  # type: ignore[attr-defined]
+from google.cloud import storage
 
 CHUNK_BYTES = 8 << 20
 Progress = Callable[[int], None]
@@ -157,7 +157,9 @@ class GcsBucket:
         try:
             if emulator_host:
                 client = storage.Client(
-                    project="emulator", credentials=AnonymousCredentials(), client_options={"api_endpoint": emulator_host}
+                    project="emulator",
+                    credentials=AnonymousCredentials(),
+                    client_options={"api_endpoint": emulator_host},
                 )
             else:
                 client = storage.Client()
@@ -206,7 +208,7 @@ class GcsBucket:
         except NoSuchKey:
             return
 
-    def local_path(self, key: str) -> Path | None:
+    def local_path(self, key: str) -> Path | None:  # noqa: ARG002 - the protocol names it
         return None
 
     def _blob(self, key: str) -> storage.Blob:
@@ -237,8 +239,8 @@ def _replace(target: Path, fill: Callable[[BinaryIO], object]) -> None:
             fill(writing)
             writing.flush()
             os.fsync(writing.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

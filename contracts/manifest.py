@@ -85,7 +85,9 @@ class CheckpointManifest(BaseModel):
     dtype: str
     licence: str = Field(min_length=1, description="the licence of the weights, and of what they were trained on")
     source: str = Field(description="where the weights came from")
-    frame: str = Field(default="", description="text put before a prompt when the request is framed; may hold special tokens")
+    frame: str = Field(
+        default="", description="text put before a prompt when the request is framed; may hold special tokens"
+    )
     files: tuple[FileEntry, ...]
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 

@@ -25,13 +25,20 @@ class Settings(BaseSettings):
     ghost_home: Path = Field(default=Path("var"), description="where data lives on this machine")
     port: int = Field(default=8000, ge=1, le=65535, description="the web's port")
     inference_port: int = Field(default=8001, ge=1, le=65535, description="the inference service's port")
+    bind_host: str = Field(default="127.0.0.1", description="the interface to listen on; 0.0.0.0 in a container")
     public_url: str = Field(default="", description="what the browser types; https turns on secure cookies and HSTS")
 
-    database_url: SecretStr = Field(default=SecretStr(""), description="postgresql+psycopg2://user:password@host:port/name")
+    database_url: SecretStr = Field(
+        default=SecretStr(""), description="postgresql+psycopg2://user:password@host:port/name"
+    )
     secret_key: SecretStr = Field(default=SecretStr(""), description="signs cookies and CSRF tokens")
-    service_secret: SecretStr = Field(default=SecretStr(""), description="signs the 60 s tokens between web and inference")
+    service_secret: SecretStr = Field(
+        default=SecretStr(""), description="signs the 60 s tokens between web and inference"
+    )
 
-    bucket_url: str = Field(default="", description="file:///directory or gs://bucket/prefix; default: $GHOST_HOME/bucket")
+    bucket_url: str = Field(
+        default="", description="file:///directory or gs://bucket/prefix; default: $GHOST_HOME/bucket"
+    )
     storage_emulator_host: str = Field(default="", description="a GCS emulator's address, for tests")
 
     inference_url: str = Field(default="", description="default: http://127.0.0.1:$INFERENCE_PORT")
@@ -43,6 +50,7 @@ class Settings(BaseSettings):
     inference_max_resident: int = Field(default=2, ge=1, description="checkpoints kept in memory at once")
     inference_preload: str = Field(default="", description="comma-separated checkpoints to load at start")
 
+    trusted_proxies: int = Field(default=0, ge=0, description="reverse proxies whose X-Forwarded-* are true")
     web_threads: int = Field(default=256, ge=8, description="gunicorn threads; three quarters of them may be streams")
     guest_tokens: int = Field(default=2_000, ge=0, description="a guest's whole allowance, in tokens")
     free_tokens: int = Field(default=100_000, ge=0, description="a signed-up user's allowance for 30 days, in tokens")
@@ -72,7 +80,9 @@ class SettingMissing(RuntimeError):
     """A setting that this process cannot start without."""
 
     def __init__(self, name: str, why: str) -> None:
-        super().__init__(f"{name} is not set: {why}. Set it in the environment, or start the whole stack with `make run`.")
+        super().__init__(
+            f"{name} is not set: {why}. Set it in the environment, or start the whole stack with `make run`."
+        )
         self.name = name
 
 

@@ -1,7 +1,8 @@
 """What the web and the inference service say to each other: the OpenAI completions protocol, as pydantic types.
 
 `POST /v1/completions` takes a `CompletionRequest`; it answers one `Completion`, or with `stream` a row of them as
-`data:` lines that ends in `data: [DONE]`. Field names are OpenAI's; `top_k`, `repetition_penalty` and `framed` are ours.
+`data:` lines that ends in `data: [DONE]`. Field names are OpenAI's; `top_k`, `repetition_penalty`
+and `framed` are ours.
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ class SamplingParams(BaseModel):
     temperature: Finite = Field(default=0.8, ge=0.0, le=2.0, description="0 is greedy")
     top_p: Finite = Field(default=0.95, gt=0.0, le=1.0)
     top_k: int = Field(default=0, ge=0, le=1_000, description="0 means no limit")
-    repetition_penalty: Finite = Field(default=1.0, ge=0.5, le=2.0, description="1 means none; CTRL, Keskar et al. 2019")
+    repetition_penalty: Finite = Field(
+        default=1.0, ge=0.5, le=2.0, description="1 means none; CTRL, Keskar et al. 2019"
+    )
     seed: int | None = Field(default=None, ge=0, lt=2**63, description="take i uses seed + i; None means random")
     n: int = Field(default=1, ge=1, le=MAX_SAMPLES, description="takes to write side by side")
-    stop: tuple[str, ...] = Field(default=(), max_length=MAX_STOPS, description="the text ends before the first of these")
+    stop: tuple[str, ...] = Field(
+        default=(), max_length=MAX_STOPS, description="the text ends before the first of these"
+    )
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -75,7 +80,7 @@ class Usage(BaseModel):
 
 
 class Completion(BaseModel):
-    """A whole answer, or one event of a stream; `usage` stands on the last one."""
+    """A whole answer, or one event of a stream. `usage` counts what was written so far: who leaves early knows it."""
 
     id: str
     object: Literal["text_completion"] = "text_completion"

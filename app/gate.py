@@ -1,0 +1,128 @@
+"""The one door: every request passes here before any view, and what is not named is refused.
+
+Public endpoints are for anybody. The studio is for anybody too, since a guest may write; its lyrics' addresses are not.
+The API wants a cookie or a bearer token. Also here: CSRF for whatever a cookie could do, and the security headers.
+"""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from flask import Flask, Response, request
+from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
+
+from app import lyric
+from app.auth import bearer_token, current_writer, required_writer
+from app.db import unit_of_work
+from app.errors import CsrfRefused, NotFound
+from contracts.settings import Settings
+
+PUBLIC = {
+    "static",
+    "pages.login",
+    "pages.signup",
+    "pages.logout",
+    "ops.health",
+    "ops.ready",
+    "api.openapi",
+    "api.voices",
+}
+CSRF_COOKIE = "_csrf_token"
+"""dash-renderer echoes a cookie of this name as X-CSRFToken, and so does our own script."""
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_STUDIO = re.compile(r"/(lyrics/(?P<lyric_id>[0-9a-f-]{36}))?")
+_DASH = re.compile(r"/(_dash-|_reload-hash|_favicon\.ico|assets/)")
+
+csrf = CSRFProtect()
+
+
+def init_app(server: Flask, settings: Settings) -> None:
+    """Guard `server`; call it before Dash is put on it."""
+    server.config.update(
+        WTF_CSRF_CHECK_DEFAULT=False,  # _check does it, and spares bearer tokens: no browser sends those by itself
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=False,
+    )
+    csrf.init_app(server)
+    server.before_request(_check)
+
+    @server.after_request
+    def finish(response: Response) -> Response:
+        return _with_headers(response, settings)
+
+
+def _check() -> None:
+    if request.method not in SAFE_METHODS and bearer_token() is None:
+        _check_csrf()
+    endpoint = request.endpoint
+    if endpoint is None or endpoint in PUBLIC:  # no endpoint: Flask answers 404 or 405 itself
+        return
+    if endpoint.startswith("api."):
+        required_writer()
+        return
+    if _DASH.match(request.path):
+        return
+    _check_studio_address(request.path)
+
+
+def _check_csrf() -> None:
+    try:
+        csrf.protect()
+    except CSRFError:
+        raise CsrfRefused(
+            "This page is older than your session. Reload it and try again; your text is kept in this browser."
+        ) from None
+
+
+def _check_studio_address(path: str) -> None:
+    """Dash answers every address with the studio; we know which ones there are, and whose."""
+    found = _STUDIO.fullmatch(path)
+    if not found:
+        raise NotFound("There is no page at this address.")
+    if lyric_id := found["lyric_id"]:
+        writer = current_writer()
+        if writer is None:
+            raise NotFound("There is no such lyric in your library.")
+        with unit_of_work() as session:
+            lyric.get(session, writer.id, _uuid(lyric_id))
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound("There is no page at this address.") from None
+
+
+def _with_headers(response: Response, settings: Settings) -> Response:
+    headers = response.headers
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    headers.setdefault("Content-Security-Policy", content_security_policy())
+    if settings.is_https:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    if response.mimetype == "text/html":
+        headers["Cache-Control"] = "no-store"
+        response.set_cookie(CSRF_COOKIE, generate_csrf(), secure=settings.is_https, samesite="Lax", path="/")
+    return response
+
+
+_script_hashes: list[str] = []
+
+
+def trust_scripts(hashes: list[str]) -> None:
+    """Allow Dash's own inline scripts by their CSP hashes; call it once all callbacks are registered."""
+    _script_hashes[:] = hashes
+
+
+def content_security_policy() -> str:
+    """No script, style, font or request from elsewhere, and no eval."""
+    scripts = " ".join(["'self'", "'wasm-unsafe-eval'", *(f"'{h.strip(chr(39))}'" for h in _script_hashes)])
+    return (
+        f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    )

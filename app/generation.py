@@ -1,0 +1,283 @@
+"""The verbs of a generation: start, follow, cancel, look at.
+
+Starting checks the request, reserves the allowance and stores the row in one transaction; then the relay runs it.
+What was not used comes back when it ends. Knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from pydantic import Field, ValidationError
+from sqlalchemy.orm import Session
+
+from app.db import unit_of_work
+from app.errors import AllowanceSpent, BadInput, NotFound, TooMany, bad_input_of
+from app.lyric import get as get_lyric
+from app.lyric import keep_version
+from app.plain_text import checked_text
+from app.relay import Relay
+from contracts.wire import MAX_PROMPT_CHARS, CompletionRequest, SamplingParams, VoiceCard
+from models import Generation, VersionReason
+from models.account import account_of, reserve_tokens
+from models.generation import (
+    Ending,
+    EventRow,
+    GenerationState,
+    done_payload,
+    events_after,
+    failure_payload,
+    give_up_lost,
+    num_open,
+    request_cancel,
+    texts_so_far,
+)
+
+ANSWER_S = 1.0
+"""How long `start` waits to hear whether the service takes the request, so that a full queue is told at once."""
+HEARTBEAT_S = 5.0
+LOOK_AGAIN_S = 0.25
+TERMINAL = ("done", "error")
+
+
+class Request(SamplingParams):
+    """What a writer asks for. `prompt` is the lyric so far."""
+
+    voice: str = Field(min_length=1, max_length=128)
+    prompt: str
+    lyric_id: UUID | None = None
+
+
+class Started(NamedTuple):
+    """A generation that has begun."""
+
+    id: UUID
+    events_url: str
+
+
+_relay: Relay | None = None
+
+
+def bind(relay: Relay) -> None:
+    """Make the verbs use this relay; the factory calls it once."""
+    global _relay  # one process has one relay
+    _relay = relay
+
+
+def relay() -> Relay:
+    """This process's relay."""
+    if _relay is None:
+        raise RuntimeError("the relay is not bound: create_app() does it")
+    return _relay
+
+
+def events_url(generation_id: UUID) -> str:
+    """Where the events of a generation are read."""
+    return f"/api/v1/generations/{generation_id}/events"
+
+
+def voices() -> list[VoiceCard]:
+    """The checkpoints that a writer may choose.
+
+    Raises:
+        VoicesAway: the inference service does not answer.
+    """
+    return relay().voices().data
+
+
+def parse(values: dict[str, Any]) -> Request:
+    """A request out of untrusted values.
+
+    Raises:
+        BadInput: with the field at fault.
+    """
+    try:
+        return Request.model_validate(values)
+    except ValidationError as error:
+        raise bad_input_of(error) from None
+
+
+def start(session: Session, writer_id: UUID, request: Request) -> Started:
+    """Reserve the allowance, store the row, and let the text begin. Commits.
+
+    Raises:
+        BadInput: the prompt is empty, too long or not text, or there is no such voice.
+        NotFound: `lyric_id` is not a lyric of this writer.
+        AllowanceSpent: fewer tokens are left than `n * max_tokens`.
+        TooMany: this writer, or the service, has too much going on.
+        ServiceAway: the service does not answer.
+    """
+    prompt = _checked_prompt(request.prompt)
+    _check_voice(request.voice)
+    if request.lyric_id:
+        get_lyric(session, writer_id, request.lyric_id)
+        keep_version(session, writer_id, request.lyric_id, VersionReason.BEFORE_WRITE)
+    params = SamplingParams.model_validate(request.model_dump(include=set(SamplingParams.model_fields)))
+    row = Generation(
+        user_id=writer_id,
+        lyric_id=request.lyric_id,
+        voice=request.voice,
+        prompt=prompt,
+        params=params.model_dump(mode="json"),
+        tokens_reserved=_reserve(session, writer_id, params),
+    )
+    session.add(row)
+    session.commit()
+    live = relay().launch(
+        row.id, CompletionRequest(model=request.voice, prompt=prompt, stream=True, framed=True, **params.model_dump())
+    )
+    if live.answered.wait(ANSWER_S) and live.refusal and not live.num_events:
+        raise live.refusal
+    return Started(row.id, events_url(row.id))
+
+
+def cancel(session: Session, writer_id: UUID, generation_id: UUID) -> None:
+    """Stop it; the text so far stays, and only what was written is charged. Stopping twice is fine. Commits."""
+    _own(session, writer_id, generation_id)
+    request_cancel(session, generation_id)
+    session.commit()
+    relay().stop(generation_id)
+
+
+def view(session: Session, writer_id: UUID, generation_id: UUID) -> dict[str, Any]:
+    """The generation as the API shows it; while it runs, `takes` are as far as they are stored."""
+    row = _own(session, writer_id, generation_id)
+    takes = row.takes if row.state.is_over else _takes_so_far(session, row)
+    failed = row.state is GenerationState.FAILED
+    return {
+        "id": str(row.id),
+        "state": row.state.value,
+        "voice": row.voice,
+        "prompt": row.prompt,
+        "params": row.params,
+        "lyric_id": str(row.lyric_id) if row.lyric_id else None,
+        "takes": takes,
+        "usage": done_payload(_ending_of(row))["usage"],
+        "error": failure_payload(_ending_of(row)) if failed else None,
+        "created_at": row.created_at.isoformat(),
+        "finished_at": row.finished_at.isoformat() if row.finished_at else None,
+        "events_url": events_url(row.id),
+    }
+
+
+def events(writer_id: UUID, generation_id: UUID, after: int = 0) -> Iterator[EventRow | None]:
+    """The events after number `after`, as they come, to the last; None now and then while nothing comes.
+
+    Raises:
+        NotFound: at once, when it is not this writer's.
+    """
+    with unit_of_work() as session:
+        _own(session, writer_id, generation_id)
+    return _follow(generation_id, after)
+
+
+def _follow(generation_id: UUID, after: int) -> Iterator[EventRow | None]:
+    with relay().reading(generation_id) as live:
+        for event in live.read(after, HEARTBEAT_S) if live else ():
+            yield event
+            if event:
+                after = event.seq
+                if event.kind in TERMINAL:
+                    return
+    yield from _follow_table(generation_id, after)
+
+
+def _follow_table(generation_id: UUID, after: int) -> Iterator[EventRow | None]:
+    """Read a generation that is over, or that another process runs."""
+    quiet_since = time.monotonic()
+    while True:
+        with unit_of_work() as session:
+            give_up_lost(session)
+            row = session.get_one(Generation, generation_id)
+            stored = events_after(session, generation_id, after)  # after the state was read: none can be missed
+            rows = [EventRow(generation_id, e.seq, e.kind, e.payload) for e in stored]
+        if row.state.is_over and not rows and after == 0:
+            rows = list(_retold(row))
+        for event in rows:
+            yield event
+            after, quiet_since = event.seq, time.monotonic()
+        if row.state.is_over:
+            return
+        if time.monotonic() - quiet_since > HEARTBEAT_S:
+            yield None
+            quiet_since = time.monotonic()
+        time.sleep(LOOK_AGAIN_S)
+
+
+def _retold(row: Generation) -> Iterator[EventRow]:
+    """The events of a generation whose own have been cleared away: each take in one piece."""
+    for seq, take in enumerate(row.takes, start=1):
+        yield EventRow(row.id, seq, "token", {"take": take["index"], "text": take["text"]})
+    ending = _ending_of(row)
+    failed = row.state is GenerationState.FAILED
+    yield EventRow(
+        row.id,
+        len(row.takes) + 1,
+        "error" if failed else "done",
+        failure_payload(ending) if failed else done_payload(ending),
+    )
+
+
+def _ending_of(row: Generation) -> Ending:
+    return Ending(row.state, row.takes, row.tokens_used, row.prompt_tokens, row.error_code, row.error_message)
+
+
+def _takes_so_far(session: Session, row: Generation) -> list[dict[str, Any]]:
+    texts, _ = texts_so_far(session, row)
+    return [{"index": i, "text": text, "finish_reason": None} for i, text in enumerate(texts)]
+
+
+def _own(session: Session, writer_id: UUID, generation_id: UUID) -> Generation:
+    row = session.get(Generation, generation_id)
+    if row is None or row.user_id != writer_id:
+        raise NotFound("There is no such generation of yours.")
+    return row
+
+
+def _checked_prompt(prompt: str) -> str:
+    text = checked_text(prompt, field="prompt", max_chars=MAX_PROMPT_CHARS)
+    if not text.strip():
+        raise BadInput(
+            "The prompt is empty: type a first line for the voice to go on from.", code="empty_prompt", field="prompt"
+        )
+    return text
+
+
+def _check_voice(voice: str) -> None:
+    known = {card.id: card for card in voices()}
+    if voice not in known:
+        names = ", ".join(sorted(known)[:8]) or "none yet: add one with `ghost checkpoints add`"
+        raise BadInput(
+            f"There is no voice called {voice[:80]!r}. Voices: {names}.", code="unknown_voice", field="voice"
+        )
+    if known[voice].state == "refused":
+        raise BadInput(
+            f"The voice {voice!r} cannot serve: {known[voice].reason}. Choose another.",
+            code="voice_refused",
+            field="voice",
+        )
+
+
+def _reserve(session: Session, writer_id: UUID, params: SamplingParams) -> int:
+    needed = params.n * params.max_tokens
+    if not reserve_tokens(session, writer_id, needed):
+        account = account_of(session, writer_id)
+        renewal = (
+            f"It is filled up again on {account.renews_at:%d %B %Y}." if account.renews_at else "Sign up for more."
+        )
+        raise AllowanceSpent(
+            f"This needs up to {needed:,} tokens and {account.tokens_left:,} are left. "
+            f"Ask for a shorter text or fewer takes. {renewal}"
+        )
+    # The update above holds the account's row, so two requests of one writer are counted one after the other.
+    limit = account_of(session, writer_id).max_generations
+    if num_open(session, writer_id) >= limit:
+        raise TooMany(
+            f"You have {limit} texts being written already. Wait for one to end, or stop it.",
+            code="too_many_generations",
+            retry_after_s=5,
+        )
+    return needed

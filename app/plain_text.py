@@ -1,0 +1,34 @@
+"""Text from outside, made safe to keep: no control characters, no halves of characters, bounded length."""
+
+from __future__ import annotations
+
+import re
+
+from app.errors import BadInput
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+def checked_text(value: str, *, field: str, max_chars: int) -> str:
+    """`value` with plain line ends.
+
+    >>> checked_text("one\\r\\ntwo", field="text", max_chars=10)
+    'one\\ntwo'
+
+    Raises:
+        BadInput: it is too long, or holds bytes that are not text.
+    """
+    if len(value) > max_chars:
+        raise BadInput(
+            f"{field} has {len(value):,} characters; {max_chars:,} are possible. Shorten it, or keep a part of it.",
+            code=f"{field}_too_long",
+            field=field,
+        )
+    if found := _CONTROL.search(value):
+        raise BadInput(
+            f"{field} holds a control character (U+{ord(found.group()):04X}) at position {found.start()}; "
+            "only text, tabs and line ends can be kept.",
+            code="not_text",
+            field=field,
+        )
+    return value.replace("\r\n", "\n").replace("\r", "\n")

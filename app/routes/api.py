@@ -1,0 +1,16 @@
+"""`/api/v1`: JSON in, JSON out, for the studio's script and for everybody with a token."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from app.routes import generations, lyrics, openapi
+
+
+def blueprint(max_streams: int) -> Blueprint:
+    """All of the API; at most `max_streams` event streams at once in this process."""
+    api = Blueprint("api", __name__, url_prefix="/api/v1")
+    generations.register(api, max_streams)
+    lyrics.register(api)
+    openapi.register(api)
+    return api

@@ -1,0 +1,31 @@
+"""Reading a JSON request body."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import request
+
+from app.errors import BadInput
+
+
+def json_object() -> dict[str, Any]:
+    """The request's body, which must be one JSON object.
+
+    Raises:
+        BadInput: it is not UTF-8, not JSON, not an object, or holds NaN or Infinity.
+    """
+    try:
+        body = json.loads(request.get_data().decode("utf-8"), parse_constant=_no_constant)
+    except UnicodeDecodeError:
+        raise BadInput("The body is not UTF-8 text.", code="bad_json") from None
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise BadInput(f"The body is not JSON: {error}.", code="bad_json") from None
+    if not isinstance(body, dict):
+        raise BadInput("The body must be one JSON object, such as {}.", code="bad_json")
+    return body
+
+
+def _no_constant(name: str) -> float:
+    raise BadInput(f"The body holds {name}, which is not JSON: send a finite number.", code="bad_json")

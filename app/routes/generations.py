@@ -1,0 +1,89 @@
+"""Voices and generations over HTTP, and their event stream."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from app import generation
+from app.auth import required_writer
+from app.db import unit_of_work
+from app.errors import AppError, BadInput, ServiceAway
+from app.routes.bodies import json_object
+from models.generation import EventRow
+
+RECONNECT_MS = 1_000
+
+
+def register(api: Blueprint, max_streams: int) -> None:
+    """Put the routes on `api`."""
+    streams = threading.BoundedSemaphore(max_streams)
+
+    @api.get("/voices")
+    def voices() -> ResponseReturnValue:
+        return jsonify(voices=[_voice(card.model_dump()) for card in generation.voices()])
+
+    @api.post("/generations")
+    def start() -> ResponseReturnValue:
+        writer = required_writer()
+        asked = generation.parse(json_object())
+        with unit_of_work() as session:
+            started = generation.start(session, writer.id, asked)
+        location = {"Location": f"/api/v1/generations/{started.id}"}
+        return jsonify(id=str(started.id), events_url=started.events_url), 201, location
+
+    @api.get("/generations/<uuid:generation_id>")
+    def view(generation_id: UUID) -> ResponseReturnValue:
+        with unit_of_work() as session:
+            return jsonify(generation.view(session, required_writer().id, generation_id))
+
+    @api.delete("/generations/<uuid:generation_id>")
+    def cancel(generation_id: UUID) -> ResponseReturnValue:
+        with unit_of_work() as session:
+            generation.cancel(session, required_writer().id, generation_id)
+        return "", 204
+
+    @api.get("/generations/<uuid:generation_id>/events")
+    def events(generation_id: UUID) -> ResponseReturnValue:
+        found = generation.events(required_writer().id, generation_id, _last_event_id())
+        if not streams.acquire(blocking=False):
+            raise ServiceAway(
+                "All lines are busy; your text is being written: look again.", code="busy", retry_after_s=1
+            )
+        response = Response(_event_stream(found), mimetype="text/event-stream")
+        response.call_on_close(streams.release)
+        # nginx would otherwise hold a compressed stream back until its end
+        response.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        return response
+
+
+def _voice(card: dict[str, Any]) -> dict[str, Any]:
+    shown = ("title", "licence", "source", "architecture", "num_parameters", "max_len", "state", "reason")
+    return {"name": card["id"]} | {key: card[key] for key in shown}
+
+
+def _last_event_id() -> int:
+    given = request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0"
+    if not (given.isascii() and given.isdigit() and len(given) <= 9):
+        raise BadInput("Last-Event-ID must be the number of an event.", field="Last-Event-ID")
+    return int(given)
+
+
+def _event_stream(events: Iterator[EventRow | None]) -> Iterator[str]:
+    """Server-sent events. Source: WHATWG HTML, section 9.2."""
+    yield f"retry: {RECONNECT_MS}\n\n"
+    try:
+        for event in events:
+            if event is None:
+                yield ": still here\n\n"
+            else:
+                yield f"event: {event.kind}\nid: {event.seq}\ndata: {json.dumps(event.payload, ensure_ascii=False)}\n\n"
+    except AppError as error:
+        # The status line is long gone; closing without `done` or `error` makes the reader ask again from where it was.
+        yield f": {error.name}\n\n"

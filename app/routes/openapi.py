@@ -1,0 +1,268 @@
+"""The API's description, made from the types that the routes parse with. Source: OpenAPI 3.1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, jsonify
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from app.generation import Request as GenerationRequest
+from app.routes.lyrics import LyricChange, NewLyric
+from contracts.wire import ErrorResponse, Usage, VoiceState
+
+Json = dict[str, Any]
+
+
+class Voice(BaseModel):
+    """A checkpoint that may write. `state` refused says why in `reason`."""
+
+    name: str
+    title: str
+    licence: str
+    source: str
+    architecture: str
+    num_parameters: int
+    max_len: int
+    state: VoiceState
+    reason: str
+
+
+class Voices(BaseModel):
+    """All voices."""
+
+    voices: list[Voice]
+
+
+class GenerationStarted(BaseModel):
+    """A generation that has begun; read its events at `events_url`."""
+
+    id: str
+    events_url: str
+
+
+class Take(BaseModel):
+    """One of the texts; `finish_reason` is null while it is being written."""
+
+    index: int
+    text: str
+    finish_reason: str | None
+
+
+class Failure(BaseModel):
+    """Why a generation failed."""
+
+    code: str
+    message: str
+
+
+class GenerationShown(BaseModel):
+    """A generation as it stands."""
+
+    id: str
+    state: str
+    voice: str
+    prompt: str
+    params: Json
+    lyric_id: str | None
+    takes: list[Take]
+    usage: Usage
+    error: Failure | None
+    created_at: str
+    finished_at: str | None
+    events_url: str
+
+
+class LyricShown(BaseModel):
+    """A lyric. Send `revision` back when saving."""
+
+    id: str
+    title: str
+    text: str
+    revision: int
+    created_at: str
+    updated_at: str
+
+
+class LyricListed(BaseModel):
+    """A lyric in the library."""
+
+    id: str
+    title: str
+    first_line: str
+    updated_at: str
+
+
+class Library(BaseModel):
+    """All lyrics of this writer, the last touched first."""
+
+    lyrics: list[LyricListed]
+
+
+class VersionShown(BaseModel):
+    """What a lyric once said."""
+
+    id: str
+    revision: int
+    title: str
+    text: str
+    reason: str
+    created_at: str
+
+
+class Versions(BaseModel):
+    """A lyric's versions, the newest first."""
+
+    versions: list[VersionShown]
+
+
+SCHEMAS: tuple[type[BaseModel], ...] = (
+    ErrorResponse,
+    GenerationRequest,
+    GenerationShown,
+    GenerationStarted,
+    Library,
+    LyricChange,
+    LyricShown,
+    NewLyric,
+    Versions,
+    Voices,
+)
+
+EVENTS = (
+    "Server-sent events. `token` {take, text}: a piece of text. `done` {state, takes, usage}: the end, also of a "
+    "cancelled one. `error` {code, message}: the end of a failed one. Each has an `id`; send the last one seen as "
+    "`Last-Event-ID` to go on from there."
+)
+
+
+def register(api: Blueprint) -> None:
+    """`/openapi.json`."""
+    description = document()
+
+    @api.get("/openapi.json", endpoint="openapi")
+    def openapi() -> ResponseReturnValue:
+        return jsonify(description)
+
+
+def document() -> Json:
+    """The whole description."""
+    _, made = models_json_schema(
+        [(kind, "validation") for kind in SCHEMAS], ref_template="#/components/schemas/{model}"
+    )
+    schemas = dict(made["$defs"])
+    schemas["GenerationRequest"] = schemas.pop("Request")
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Ghost Rhymes",
+            "version": "1",
+            "description": "Write lyrics with voices. One JSON error shape.",
+        },
+        "servers": [{"url": "/api/v1"}],
+        "security": [{"token": []}],
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "`ghost token create`"}},
+        },
+        "paths": _paths(),
+    }
+
+
+def _paths() -> Json:
+    lyric_id, version_id, generation_id = _id("lyric_id"), _id("version_id"), _id("generation_id")
+    return {
+        "/voices": {"get": _verb("listVoices", "The voices", answers={"200": "Voices"}) | {"security": []}},
+        "/generations": {
+            "post": _verb(
+                "startGeneration",
+                "Write. Reserves n x max_tokens; what is not used comes back.",
+                body="GenerationRequest",
+                answers={"201": "GenerationStarted"},
+                errors=("400", "402", "404", "429", "503"),
+            )
+        },
+        "/generations/{generation_id}": {
+            "parameters": [generation_id],
+            "get": _verb("readGeneration", "As it stands", answers={"200": "GenerationShown"}, errors=("404",)),
+            "delete": _verb(
+                "cancelGeneration", "Stop it; the text so far stays", answers={"204": None}, errors=("404",)
+            ),
+        },
+        "/generations/{generation_id}/events": {
+            "parameters": [generation_id, _last_event_id()],
+            "get": _verb(
+                "followGeneration", EVENTS, answers={"200": "text/event-stream"}, errors=("400", "404", "503")
+            ),
+        },
+        "/lyrics": {
+            "get": _verb("listLyrics", "The library", answers={"200": "Library"}),
+            "post": _verb(
+                "createLyric", "A new lyric", body="NewLyric", answers={"201": "LyricShown"}, errors=("400", "402")
+            ),
+        },
+        "/lyrics/{lyric_id}": {
+            "parameters": [lyric_id],
+            "get": _verb("readLyric", "One lyric", answers={"200": "LyricShown"}, errors=("404",)),
+            "patch": _verb(
+                "saveLyric",
+                "Save. 409 when it was changed since `revision`; the text sent is kept as a version.",
+                body="LyricChange",
+                answers={"200": "LyricShown"},
+                errors=("400", "404", "409"),
+            ),
+            "delete": _verb("deleteLyric", "Delete; can be undone for 30 days", answers={"204": None}, errors=("404",)),
+        },
+        "/lyrics/{lyric_id}/undelete": {
+            "parameters": [lyric_id],
+            "post": _verb("undeleteLyric", "Bring it back", answers={"200": "LyricShown"}, errors=("404",)),
+        },
+        "/lyrics/{lyric_id}/versions": {
+            "parameters": [lyric_id],
+            "get": _verb("listVersions", "What it said before", answers={"200": "Versions"}, errors=("404",)),
+        },
+        "/lyrics/{lyric_id}/versions/{version_id}/restore": {
+            "parameters": [lyric_id, version_id],
+            "post": _verb(
+                "restoreVersion", "Make it say that again", answers={"200": "LyricShown"}, errors=("404", "409")
+            ),
+        },
+    }
+
+
+def _id(name: str) -> Json:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+
+
+def _last_event_id() -> Json:
+    return {"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "integer", "minimum": 0}}
+
+
+def _verb(
+    operation: str,
+    summary: str,
+    *,
+    answers: dict[str, str | None],
+    body: str | None = None,
+    errors: tuple[str, ...] = (),
+) -> Json:
+    responses: Json = {status: _answer(summary, schema) for status, schema in answers.items()}
+    responses |= {status: _answer("What went wrong, and what to do", "ErrorResponse") for status in (*errors, "401")}
+    verb: Json = {"operationId": operation, "summary": summary, "responses": responses}
+    if body:
+        verb["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(body)}}}
+    return verb
+
+
+def _answer(description: str, schema: str | None) -> Json:
+    if schema is None:
+        return {"description": description}
+    if "/" in schema:
+        return {"description": description, "content": {schema: {"schema": {"type": "string"}}}}
+    return {"description": description, "content": {"application/json": {"schema": _ref(schema)}}}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}

@@ -1,0 +1,16 @@
+"""The web process: the Flask server with the dashboards on it. `gunicorn -c app/gunicorn.py wsgi:app`."""
+
+from __future__ import annotations
+
+from app.gate import trust_scripts
+from app.web import configure_logging, create_app
+from contracts.settings import load_settings
+from dashboards import mount
+
+configure_logging()
+app = create_app(load_settings())
+_dash_app = mount(app)
+with app.test_request_context("/"):
+    # Dash finishes its set-up at the first request; two first requests at once would race (dash #3971).
+    app.preprocess_request()
+trust_scripts(_dash_app.csp_hashes())
