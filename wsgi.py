@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+
+from app import generation
 from app.gate import trust_scripts
 from app.web import configure_logging, create_app
 from contracts.settings import load_settings
@@ -9,6 +12,7 @@ from dashboards import mount
 
 configure_logging()
 app = create_app(load_settings())
+atexit.register(generation.relay().close)
 _dash_app = mount(app)
 with app.test_request_context("/"):
     # Dash finishes its set-up at the first request; two first requests at once would race (dash #3971).

@@ -43,6 +43,7 @@ BEAT_S = 1.0
 GATHER_S = 0.015
 """How long the recorder lets tokens gather: short enough that a line still flows, long enough to share a commit."""
 RETRY_S = 0.25
+CLOSE_S = 4.0
 VOICES_AGE_S = 2.0
 
 log = structlog.get_logger()
@@ -125,13 +126,18 @@ class Relay:
         self._voices: tuple[float, VoiceList] | None = None
         self._loop = asyncio.new_event_loop()
         self._client = InferenceClient(settings)
-        threading.Thread(target=self._loop.run_forever, name="relay", daemon=True).start()
-        threading.Thread(target=self._record_forever, name="recorder", daemon=True).start()
+        self._closing = threading.Event()
+        self._carrier = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
+        self._recorder = threading.Thread(target=self._record_forever, name="recorder", daemon=True)
+        self._carrier.start()
+        self._recorder.start()
 
     # --- what verbs call, from any thread ---------------------------------------------------------------------------
 
     def launch(self, generation_id: UUID, request: CompletionRequest) -> Live:
         """Begin a generation whose row is committed."""
+        if self._closing.is_set():
+            raise ServiceAway("The studio is restarting: try again in a few seconds.", retry_after_s=3)
         live = Live(generation_id, request)
         with self._lock:
             self._lives[generation_id] = live
@@ -182,6 +188,20 @@ class Relay:
     def num_live(self) -> int:
         """How many generations run in this process."""
         return len(self._lives)
+
+    def close(self) -> None:
+        """Stop what is being written, store it, and end both threads. What takes longer the worker will end."""
+        if self._loop.is_closed():
+            return
+        self._closing.set()
+        for generation_id in list(self._lives):
+            self.stop(generation_id)
+        self._pending.set()
+        self._recorder.join(CLOSE_S)
+        asyncio.run_coroutine_threadsafe(self._client.close(), self._loop).result(CLOSE_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._carrier.join(CLOSE_S)
+        self._loop.close()
 
     # --- on the event loop ------------------------------------------------------------------------------------------
 
@@ -258,7 +278,7 @@ class Relay:
 
     def _record_forever(self) -> None:
         last_beat = 0.0
-        while True:
+        while self._lives or not self._closing.is_set():
             if self._pending.wait(BEAT_S):
                 time.sleep(GATHER_S)
             self._pending.clear()
@@ -284,6 +304,8 @@ class Relay:
                     to_stop = beat(session, running) if running else set()
                 break
             except ServiceAway:
+                if self._closing.is_set():
+                    return  # the worker ends what could not be stored
                 log.warning("recorder.database_away", waiting=len(news))
                 time.sleep(RETRY_S)
             except SQLAlchemyError:
