@@ -11,6 +11,8 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 PARENT = "LEASH_PARENT"
@@ -19,28 +21,33 @@ PARENT = "LEASH_PARENT"
 _PR_SET_PDEATHSIG = 1
 
 
+def on_leash(command: Sequence[str]) -> list[str]:
+    """The same command, to be started by this process or by one that is on a leash itself."""
+    return [sys.executable, "-IS", str(Path(__file__).resolve()), *command]
+
+
 def environment() -> dict[str, str]:
-    """What to add to the environment of a direct child that puts itself on a leash."""
+    """What to add to the environment of a child on a leash."""
     return {PARENT: str(os.getpid())}
 
 
-def hold(on_death: signal.Signals) -> None:
-    """Ask for a signal at our parent's death. It outlives `exec`, but not a change of user: change first.
+def hold(on_death: signal.Signals, parent: int) -> None:
+    """Ask for a signal at the death of our parent, whose process id the caller knows from when it was surely alive.
 
-    The kernel means the parent *thread*: start such a child from a thread that lives as long as it should.
+    The wish outlives `exec`, but not a change of user: change first. The kernel means the parent *thread*: start a
+    child on a leash from a thread that lives as long as the child should.
     """
     if sys.platform != "linux":
         return
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(on_death), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "the kernel refuses prctl(PR_SET_PDEATHSIG)")
-    parent = os.environ.get(PARENT)
-    if parent is not None and os.getppid() != int(parent):
+    if os.getppid() != parent:
         sys.exit("whoever started this process is gone already")
 
 
 def main() -> NoReturn:
     """Become the command of `sys.argv`, on a leash."""
-    hold(signal.SIGTERM)
+    hold(signal.SIGTERM, int(os.environ.get(PARENT) or os.getppid()))
     os.environ.update(environment())  # `exec` keeps our process id, so our own children can ask for us by it
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606  (becoming the command is the purpose)
 

@@ -101,6 +101,7 @@ class Cluster:
         Raises:
             PostgresFailed: another server holds the directory, or none can be set up in it.
         """
+        parent = os.getppid()
         servant = _servant()
         self.root.mkdir(parents=True, exist_ok=True)
         lock = _take_lock(self.root)
@@ -119,7 +120,7 @@ class Cluster:
             os.setgroups([])
             os.setgid(servant.pw_gid)
             os.setuid(servant.pw_uid)
-        leash.hold(signal.SIGINT)  # Postgres's fast shutdown; a change of user would have forgotten it
+        leash.hold(signal.SIGINT, parent)  # Postgres's fast shutdown; a change of user would have forgotten it
         durable = "on" if self.fsync else "off"
         options = {
             "listen_addresses": "127.0.0.1",
@@ -163,7 +164,7 @@ def running(root: Path, *, fsync: bool = True, timeout_s: float = 60.0) -> Itera
     root.mkdir(parents=True, exist_ok=True)
     with cluster.log.open("ab") as log:
         server = subprocess.Popen(
-            cluster.command(),
+            leash.on_leash(cluster.command()),
             cwd=Path(__file__).parents[1],
             env=os.environ | leash.environment(),
             stdin=subprocess.DEVNULL,

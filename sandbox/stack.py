@@ -24,11 +24,13 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
 
+from contracts.bucket import BucketAway
 from contracts.settings import STACK_FILE, Settings
 from sandbox import bundles, leash, ports, voice
 from sandbox.console import Step, Steps
+from sandbox.leash import on_leash
 from sandbox.postgres import Cluster
-from sandbox.supervisor import Life, Program, Supervisor, configuration, on_leash
+from sandbox.supervisor import Life, Program, Supervisor, configuration
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_TIMEOUT_S = 120.0
@@ -179,6 +181,8 @@ class Stack:
             StackFailed: a step failed, or something does not come up; all that was started is stopped again.
         """
         self._plan.log_dir.mkdir(exist_ok=True)
+        if not self._plan.settings.bucket_url:
+            (self._plan.home / "bucket").mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="ghost-rhymes-") as folder:
             socket = Path(folder) / "supervisor.sock"
             config = Path(folder) / "supervisor.conf"
@@ -240,7 +244,11 @@ class Stack:
         if not self._plan.runs_inference:
             return
         with self._steps.step("voice", "looking for the demo voice") as step:
-            if not await asyncio.to_thread(voice.is_there, self._plan.settings):
+            try:
+                is_there = await asyncio.to_thread(voice.is_there, self._plan.settings)
+            except BucketAway as error:
+                raise StackFailed(f"{error}; see BUCKET_URL") from None
+            if not is_there:
                 step.note("converting SmolLM2-135M-Instruct, once")
                 await self._do(step, [sys.executable, "-m", "sandbox.voice"], log="voice")
             step.note("SmolLM2-135M-Instruct is in the bucket")

@@ -7,7 +7,6 @@ start and never gives up. Every program is on a leash (`sandbox.leash`): should 
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,7 @@ from xmlrpc.client import ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from sandbox import leash
-
-_LEASH = [sys.executable, "-IS", str(Path(leash.__file__).resolve())]
+from sandbox.leash import on_leash
 
 
 @dataclass(frozen=True)
@@ -40,11 +37,6 @@ class Life:
     process_id: int
     started_at: int
     exit_status: int
-
-
-def on_leash(command: Sequence[str]) -> list[str]:
-    """The same command, ending when its parent ends."""
-    return [*_LEASH, *command]
 
 
 def configuration(programs: Sequence[Program], *, directory: Path, log_dir: Path, socket: Path) -> str:
@@ -116,10 +108,14 @@ def _escaped(value: object) -> str:
 
 
 class Supervisor:
-    """What we say to a running supervisord. One thread at a time."""
+    """What we say to a running supervisord. Any thread, since every call has a connection of its own."""
 
     def __init__(self, socket: Path) -> None:
-        self._rpc: Any = ServerProxy("http://localhost", transport=SupervisorTransport("", "", f"unix://{socket}"))
+        self._address = f"unix://{socket}"
+
+    @property
+    def _rpc(self) -> Any:
+        return ServerProxy("http://localhost", transport=SupervisorTransport("", "", self._address))
 
     def is_up(self) -> bool:
         """Whether it listens yet."""
