@@ -67,7 +67,7 @@ def _make_venv() -> None:
 
 
 def _pip(*arguments: str) -> None:
-    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    command = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-compile"]
     if subprocess.run([*command, *arguments], check=False).returncode != 0:
         sys.exit("pip could not install what is needed; its own words are above")
 
