@@ -28,6 +28,11 @@ class AppError(Exception):
         self.field = field
         self.retry_after_s = retry_after_s
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The HTTP headers that belong to this error."""
+        return {"Retry-After": str(self.retry_after_s)} if self.retry_after_s else {}
+
     def to_response(self) -> ErrorResponse:
         """The one JSON error shape."""
         return ErrorResponse(
@@ -45,6 +50,11 @@ class NotSignedIn(AppError):
     """No credentials, or credentials that are not good (any more)."""
 
     status, code = 401, "not_signed_in"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """With the kind of credentials that would do."""
+        return {"WWW-Authenticate": "Bearer"}
 
 
 class AllowanceSpent(AppError):

@@ -31,7 +31,6 @@ IN_WORDS = {
     415: "Send JSON, with the header `Content-Type: application/json`.",
 }
 
-BAD_CREDENTIALS = 401
 LOWEST_ERROR = 400
 
 log = structlog.get_logger()
@@ -87,13 +86,10 @@ def configure_logging() -> None:
 
 def _show(error: AppError, status: int | None = None) -> ResponseReturnValue:
     status = status or error.status
-    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else {}
-    if status == BAD_CREDENTIALS:
-        headers["WWW-Authenticate"] = "Bearer"
     if request.path.startswith(JSON_PATHS):
-        return jsonify(error.to_response().model_dump(exclude_none=True)), status, headers
+        return jsonify(error.to_response().model_dump(exclude_none=True)), status, error.headers
     title = TITLES.get(status, "That did not work")
-    return render_template("error.html", code=status, title=title, message=error.message), status, headers
+    return render_template("error.html", code=status, title=title, message=error.message), status, error.headers
 
 
 def _show_http(error: HTTPException) -> ResponseReturnValue:

@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from sandbox.postgres import Cluster, running
+from tests.services import TINY, InferenceService, make_tiny_checkpoint, publish_directory
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = "template_ghost"
@@ -77,3 +78,16 @@ def session(engine: Engine) -> Iterator[Session]:
     """A session on this test's database; the test commits."""
     with Session(engine, expire_on_commit=False) as session:
         yield session
+
+
+@pytest.fixture(scope="session")
+def inference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InferenceService]:
+    """A real inference service with one tiny voice."""
+    home = tmp_path_factory.mktemp("inference")
+    folder = home / "tiny"
+    make_tiny_checkpoint(folder)
+    publish_directory(folder, home / "bucket", TINY, home)
+    service = InferenceService(home)
+    service.start()
+    yield service
+    service.kill()

@@ -49,7 +49,7 @@ def _form_page(template: str, verb: Callable[[str, str], object]) -> ResponseRet
     try:
         verb(form.email.data or "", form.password.data or "")
     except AppError as error:
-        return render_template(template, form=form, error=error.message, next_url=next_url), error.status
+        return render_template(template, form=form, error=error.message, next_url=next_url), error.status, error.headers
     return redirect(next_url, 303)
 
 

@@ -95,7 +95,9 @@ def test_without_a_csrf_token_nothing_happens(browser: FlaskClient) -> None:
     assert forged.json["error"]["code"] == "csrf"
 
 
-@pytest.mark.parametrize("url", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:x", "\\\\evil"])
+@pytest.mark.parametrize(
+    "url", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:x", "\\\\evil"]
+)
 def test_log_in_never_leads_off_site(submit: Submit, url: str) -> None:
     submit("/signup", email="ada@example.org", password=PASSWORD)
     assert submit("/login", email="ada@example.org", password=PASSWORD, next=url).location == "/"

@@ -1,0 +1,126 @@
+"""A real inference service for tests: a tiny random checkpoint in a bucket, and `python -m inference` serving it."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from contracts.bucket import LocalBucket
+from contracts.manifest import CheckpointManifest
+from inference.checkpoints import publish
+from inference.huggingface import prepare
+
+TINY = "tiny-llama"
+SECRET = "secret of the tests"
+START_S = 90.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def make_tiny_checkpoint(folder: Path) -> None:
+    """A Hugging Face directory with a random Llama of 30,000 parameters and a byte-level tokenizer."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={symbol: i for i, symbol in enumerate([*alphabet, "<|end|>"])}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>").save_pretrained(folder)
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=len(alphabet) + 1,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=2048,
+        eos_token_id=None,  # random weights would end at a random place; tests want as many tokens as they ask for
+        bos_token_id=None,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+
+
+def publish_directory(folder: Path, bucket: Path, name: str, scratch: Path) -> None:
+    """Put a Hugging Face directory into a local bucket."""
+    prepared = prepare(folder, scratch)
+    manifest = CheckpointManifest(
+        name=name,
+        architecture=prepared.architecture,
+        num_parameters=prepared.num_parameters,
+        dtype=prepared.dtype,
+        licence="made by the tests",
+        source="random",
+        files=(),
+    )
+    publish(LocalBucket(bucket), manifest, prepared.files)
+
+
+@dataclass
+class InferenceService:
+    """`python -m inference` over one home directory; `start` and `kill` as often as you like."""
+
+    home: Path
+    extra: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        environment = os.environ | {
+            "GHOST_HOME": str(self.home),
+            "SERVICE_SECRET": SECRET,
+            "INFERENCE_PORT": str(self.port),
+            "INFERENCE_DTYPE": "float32",
+        }
+        log = (self.home / "inference.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "inference"], env=environment | self.extra, stdout=log, stderr=log
+        )
+        deadline = time.monotonic() + START_S
+        while not self.is_ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self.home / "inference.log").read_text()[-3000:])
+
+    def is_ready(self) -> bool:
+        """Whether it can write."""
+        try:
+            return httpx.get(f"{self.url}/ready", timeout=1).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def kill(self) -> None:
+        """End it as the kernel would for want of memory."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def wait_until_idle(self, timeout_s: float = 15.0) -> None:
+        """Wait until no sequence runs or waits, by the service's own metrics."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            metrics = httpx.get(f"{self.url}/metrics").text
+            busy = re.findall(r"^ghost_inference_(?:running|waiting){.*} (\S+)$", metrics, re.MULTILINE)
+            assert busy, metrics
+            if not any(float(value) for value in busy):
+                return
+            assert time.monotonic() < deadline, f"still busy after {timeout_s} s"
