@@ -95,6 +95,7 @@ class LocalBucket:
         self.url = f"file://{root}"
 
     def keys(self, prefix: str) -> Iterator[str]:
+        self._ask_root()
         folder = self.root / prefix.rpartition("/")[0]
         found = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".tmp-"))
         for path in found:

@@ -1,0 +1,1 @@
+"""The command line: `ghost checkpoints ...` and `ghost token ...`. Each command imports its room when it is run."""

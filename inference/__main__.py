@@ -1,0 +1,77 @@
+"""`python -m inference`: the service on its port, JSON lines on stdout, an orderly end soon after SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+
+import structlog
+import uvicorn
+
+from contracts.settings import SettingMissing, Settings, load_settings
+from inference.server import create_app
+
+FINISH_S = 6  # texts may still end by themselves for this long
+GRACE_S = 8  # then they are cut off cleanly, and by now every connection is closed
+
+
+class Server(uvicorn.Server):
+    """uvicorn, except that texts which do not end in time are ended where they are."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, let texts end, end the rest, stop the engines."""
+        voices = self.config.app.state.service.voices  # type: ignore[union-attr]  # our own FastAPI application
+        asyncio.get_running_loop().call_later(FINISH_S, voices.stop_writing)
+        await super().shutdown(sockets)
+
+
+def main() -> int:
+    """Run until a signal ends it. 0 after an orderly end, 1 when the port is taken, 2 when a setting is missing."""
+    settings = load_settings()
+    configure_logging()
+    try:
+        app = create_app(settings)
+        listening = listen(settings)
+    except SettingMissing as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(
+            f"port {settings.inference_port} of {settings.bind_host} cannot be had ({error.strerror}): "
+            "something else listens there; end it or set INFERENCE_PORT\n"
+        )
+        return 1
+    config = uvicorn.Config(app, access_log=False, log_config=None, timeout_graceful_shutdown=GRACE_S)
+    structlog.get_logger().info("listening", host=settings.bind_host, port=settings.inference_port)
+    Server(config).run(sockets=[listening])
+    return 0
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The bound socket.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+    return socket.create_server((settings.bind_host, settings.inference_port), backlog=2048)
+
+
+def configure_logging() -> None:
+    """One JSON object a line on stdout; libraries speak only from warnings up."""
+    logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(name)s %(levelname)s %(message)s")
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
