@@ -1,0 +1,77 @@
+"""Checkpoints with random weights of real shapes, written once as Hugging Face directories. Their texts are noise."""
+
+from __future__ import annotations
+
+import itertools
+import string
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import (
+    AutoModelForCausalLM,
+    GPTJConfig,
+    GPTNeoConfig,
+    LlamaConfig,
+    PreTrainedTokenizerFast,
+)
+
+END = "<|endoftext|>"
+SHAPES: dict[str, Any] = {
+    "gpt-neo-125m-random": lambda: GPTNeoConfig(
+        hidden_size=768, num_layers=12, num_heads=12, attention_types=[[["global", "local"], 6]], vocab_size=50257
+    ),
+    "gptj-125m-random": lambda: GPTJConfig(n_embd=768, n_layer=12, n_head=12, rotary_dim=64, vocab_size=50400),
+    "llama-135m-random": lambda: LlamaConfig(
+        hidden_size=576,
+        intermediate_size=1536,
+        num_hidden_layers=30,
+        num_attention_heads=9,
+        num_key_value_heads=3,
+        vocab_size=49152,
+        max_position_embeddings=8192,
+        rope_parameters={"rope_type": "default", "rope_theta": 100_000.0},
+        tie_word_embeddings=True,
+    ),
+}
+
+
+def random_checkpoint(name: str, cache: Path) -> Path:
+    """The directory of the checkpoint called `name`, made under `cache` the first time."""
+    directory = cache / name
+    if not (directory / "config.json").is_file():
+        write_checkpoint(directory, SHAPES[name]())
+    return directory
+
+
+def write_checkpoint(directory: Path, config: Any, *, seed: int = 0) -> None:
+    """Writes a float32 network with random weights, and a byte-level tokenizer for all of its ids but GPT-J's padding."""
+    num_tokens = min(config.vocab_size, 50257)
+    config.bos_token_id = config.eos_token_id = num_tokens - 1
+    config.pad_token_id = None
+    torch.manual_seed(seed)
+    network = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    byte_level_tokenizer(num_tokens).save_pretrained(directory)
+    network.save_pretrained(directory)
+
+
+def byte_level_tokenizer(num_tokens: int) -> Any:
+    """A byte-level BPE tokenizer with exactly `num_tokens` ids: bytes, then runs of letters, then `END`."""
+    pieces = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merges: list[tuple[str, str]] = []
+    letters = "Ġ" + string.ascii_lowercase
+    heads = list(letters)
+    for head, tail in itertools.chain.from_iterable(
+        itertools.product(("".join(run) for run in itertools.product(letters, repeat=size)), letters)
+        for size in (1, 2, 3)
+    ):
+        if len(pieces) == num_tokens - 1:
+            break
+        merges.append((head, tail))
+        pieces.append(head + tail)
+    assert heads and len(pieces) == num_tokens - 1
+    backend = Tokenizer(models.BPE(vocab={piece: i for i, piece in enumerate(pieces)}, merges=merges))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=END, bos_token=END)

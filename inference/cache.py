@@ -1,0 +1,58 @@
+"""The keys and values of every running sequence, in slots that are allocated once. Does not know who owns a slot."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+BUCKET = 32  # attention looks at a multiple of this many positions, so that shapes repeat
+
+
+class KVCache:
+    """One row a sequence; a row holds `max_len` positions of every layer."""
+
+    def __init__(
+        self,
+        *,
+        num_layers: int,
+        num_slots: int,
+        num_kv_heads: int,
+        max_len: int,
+        head_dim: int,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.max_len = max_len
+        self.dtype = dtype
+        padded_len = self.bucket(max_len)
+        shape = (num_layers, num_slots, num_kv_heads, padded_len, head_dim)
+        self.keys = _zeros(shape, dtype, device)  # [num_layers, num_slots, num_kv_heads, padded_len, head_dim]
+        self.values = _zeros(shape, dtype, device)  # the same
+
+    @staticmethod
+    def bucket(length: int) -> int:
+        """`length` rounded up to whole buckets."""
+        return -(-length // BUCKET) * BUCKET
+
+    def write(self, layer: int, slots: Tensor, positions: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Puts one key and one value a token in place."""
+        self.keys[layer][slots, :, positions] = keys  # [num_tokens, num_kv_heads, head_dim]
+        self.values[layer][slots, :, positions] = values
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Slot `target` gets the first `length` positions of slot `source`."""
+        for store in (self.keys, self.values):
+            store[:, target, :, :length] = store[:, source, :, :length]
+
+    def scrub(self, slot: int) -> None:
+        """Forgets a slot that may hold NaN: a mask hides stale numbers, but NaN shines through it."""
+        self.keys[:, slot].zero_()
+        self.values[:, slot].zero_()
+
+
+def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    if device.type == "cpu" and dtype is torch.float32:
+        # numpy asks the kernel for zero pages, which cost no memory until a sequence first writes there.
+        return torch.from_numpy(np.zeros(shape, dtype=np.float32))
+    return torch.zeros(shape, dtype=dtype, device=device)

@@ -1,0 +1,93 @@
+"""Llama and its kin (SmolLM2): RMSNorm, rotary positions, key heads shared by groups of query heads, SwiGLU.
+
+Source: Touvron et al. 2023, arXiv:2302.13971 and 2307.09288; names as in transformers' `LlamaForCausalLM`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+from inference.attention import Attention, HeadShape, Rope
+from inference.linear import Linear
+from inference.networks.base import Network, RMSNorm
+from inference.weights import CheckpointError, Weights
+
+ROPE_TYPES = ("default", "linear", "llama3", "yarn")
+"""The ones whose angles do not depend on how long the text has become."""
+
+
+@dataclass(frozen=True)
+class LlamaBlock:
+    """One layer: attention, then SwiGLU, each on a normed copy and added back."""
+
+    layer: int
+    norm_1: RMSNorm
+    qkv: Linear
+    out: Linear
+    norm_2: RMSNorm
+    gate_and_up: Linear
+    down: Linear
+
+    def __call__(self, hidden: Tensor, attend: Attention) -> Tensor:
+        hidden = hidden + self.out(attend(self.layer, self.qkv(self.norm_1(hidden))))
+        gate, up = self.gate_and_up(self.norm_2(hidden)).chunk(2, -1)  # [num_tokens, inner] each
+        return hidden + self.down(functional.silu(gate) * up)
+
+
+class Llama(Network):
+    """Llama 1 to 3 and SmolLM."""
+
+    def __init__(self, config: Any, weights: Weights, num_tokens: int) -> None:
+        hidden, inner = config.hidden_size, config.intermediate_size
+        num_heads, num_kv_heads = config.num_attention_heads, config.num_key_value_heads
+        head_dim = getattr(config, "head_dim", None) or hidden // num_heads
+        self.num_layers = config.num_hidden_layers
+        self.max_positions = config.max_position_embeddings
+        self.heads = HeadShape(num_heads, num_kv_heads, head_dim, head_dim**-0.5, (None,) * self.num_layers)
+        if config.hidden_act != "silu":
+            raise CheckpointError(weights.directory, f"its activation {config.hidden_act!r} is not silu")
+        if config.rope_parameters["rope_type"] not in ROPE_TYPES:
+            known = ", ".join(ROPE_TYPES)
+            raise CheckpointError(
+                weights.directory, f"its rope type {config.rope_parameters['rope_type']!r} is not one of {known}"
+            )
+        rotary = LlamaRotaryEmbedding(config)
+        self.rope = Rope(
+            rotary.inv_freq, head_dim=head_dim, max_len=self.max_positions, scaling=rotary.attention_scaling
+        )
+        self.embedding = weights.take("model.embed_tokens.weight", config.vocab_size, hidden)
+
+        def linear(name: str, rows: dict[str, int], columns: int, *, bias: bool) -> Linear:
+            """The named projections that read the same input, as one."""
+            stacked = torch.cat([weights.take(f"{name}.{part}_proj.weight", n, columns) for part, n in rows.items()])
+            offset = (
+                torch.cat([weights.take(f"{name}.{part}_proj.bias", n) for part, n in rows.items()]) if bias else None
+            )
+            return Linear(stacked, offset)
+
+        def norm(name: str) -> RMSNorm:
+            return RMSNorm(weights.take(f"{name}.weight", hidden), config.rms_norm_eps)
+
+        def block(layer: int) -> LlamaBlock:
+            name = f"model.layers.{layer}"
+            attn, mlp = f"{name}.self_attn", f"{name}.mlp"
+            rows = {"q": num_heads * head_dim, "k": num_kv_heads * head_dim, "v": num_kv_heads * head_dim}
+            return LlamaBlock(
+                layer,
+                norm(f"{name}.input_layernorm"),
+                linear(attn, rows, hidden, bias=config.attention_bias),
+                linear(attn, {"o": hidden}, num_heads * head_dim, bias=config.attention_bias),
+                norm(f"{name}.post_attention_layernorm"),
+                linear(mlp, {"gate": inner, "up": inner}, hidden, bias=config.mlp_bias),
+                linear(mlp, {"down": hidden}, inner, bias=config.mlp_bias),
+            )
+
+        self.blocks = [block(layer) for layer in range(self.num_layers)]
+        self.norm = norm("model.norm")
+        self.head = self._read_head(weights, tied=config.tie_word_embeddings, num_tokens=num_tokens)

@@ -1,0 +1,142 @@
+"""Draws the next token of every row: repetition penalty, temperature, top-k and top-p, each row with its own.
+
+Nothing is sorted. A token is drawn from the whole distribution and refused if it lies outside the nucleus; a refusal
+also rules out everything less likely, so a row is seldom drawn more than twice. The result is exact.
+Source: rejection sampling as in FlashInfer (Ye et al. 2025, arXiv:2501.01005); top-p, Holtzman et al. 2020;
+repetition penalty, Keskar et al. 2019, section 4.1.
+
+A row's draw depends on its logits, its seed and its step alone: noise is a hash of (seed, step, round), and sums run in
+an order that does not depend on the number of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from contracts.wire import SamplingParams
+
+POISONED = -1
+"""Stands for the token of a row whose logits are not numbers."""
+BLOCK = 128
+MAX_ROUNDS = 64
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What one row needs to know: how to draw, its noise, and the tokens it has seen (for the penalty)."""
+
+    params: SamplingParams
+    seed: int
+    step: int
+    token_ids: Sequence[int]
+
+
+@torch.inference_mode()
+def sample(logits: Tensor, draws: Sequence[Draw]) -> list[int]:
+    """One token a row of `logits` `[num_rows, vocab]` (float32, overwritten); `POISONED` where they are not finite."""
+    _penalise(logits, draws)
+    best, tokens = logits.max(-1)  # [num_rows] each; NaN wins the maximum, so it shows in `best`
+    rows = [row for row, draw in enumerate(draws) if draw.params.temperature > 0]
+    if rows:
+        chosen = torch.tensor(rows, device=logits.device)
+        warm = [draws[row] for row in rows]
+        tokens[chosen] = _nucleus(_weights(logits[chosen], best[chosen], warm), warm)
+    return torch.where(best.isfinite(), tokens, POISONED).tolist()
+
+
+def _penalise(logits: Tensor, draws: Sequence[Draw]) -> None:
+    penalised = [(row, draw) for row, draw in enumerate(draws) if draw.params.repetition_penalty != 1.0]
+    if not penalised:
+        return
+    lengths = torch.tensor([len(draw.token_ids) for _, draw in penalised])
+    rows = torch.tensor([row for row, _ in penalised]).repeat_interleave(lengths).to(logits.device)
+    tokens = torch.tensor([token for _, draw in penalised for token in draw.token_ids], device=logits.device)
+    penalty = torch.tensor([draw.params.repetition_penalty for _, draw in penalised]).repeat_interleave(lengths)
+    known = tokens < logits.shape[1]  # a prompt may hold ids that the cut vocabulary lacks
+    rows, tokens, penalty = rows[known], tokens[known], penalty.to(logits.device)[known]
+    scores = logits[rows, tokens]
+    logits[rows, tokens] = torch.where(scores > 0, scores / penalty, scores * penalty)
+
+
+def _weights(logits: Tensor, best: Tensor, draws: Sequence[Draw]) -> Tensor:
+    """Unnormalised probabilities, 1 for the likeliest token, 0 beyond top-k: `[num_rows, vocab padded to BLOCK]`."""
+    temperature = torch.tensor([draw.params.temperature for draw in draws], device=logits.device)
+    scores = functional.pad(logits, (0, -logits.shape[1] % BLOCK), value=float("-inf"))
+    scores.sub_(best[:, None]).div_(temperature[:, None])
+    top_k = [min(draw.params.top_k or logits.shape[1], logits.shape[1]) for draw in draws]
+    limited = [row for row, k in enumerate(top_k) if k < logits.shape[1]]
+    if limited:
+        chosen = torch.tensor(limited, device=logits.device)
+        k = torch.tensor([top_k[row] for row in limited], device=logits.device)
+        highest = scores[chosen].topk(int(max(top_k[row] for row in limited)), -1).values
+        scores[chosen] = scores[chosen].masked_fill_(scores[chosen] < highest.gather(1, k[:, None] - 1), float("-inf"))
+    return scores.exp_()
+
+
+def _nucleus(weights: Tensor, draws: Sequence[Draw]) -> Tensor:
+    """Draws one token a row, in proportion to `weights`, out of the smallest set that holds `top_p` of them.
+
+    Tokens as likely as the set's last one belong to it. `weights` is `[num_rows, padded vocab]`.
+    """
+    device = weights.device
+    seeds = np.array([draw.seed for draw in draws], dtype=np.uint64)
+    steps = np.array([draw.step for draw in draws], dtype=np.uint64)
+    top_p = torch.tensor([draw.params.top_p for draw in draws], device=device)
+    tokens = weights.argmax(-1)  # stands if no round settles a row
+    live = torch.arange(len(draws), device=device)  # rows not yet settled; `weights` holds these alone
+    bound: Tensor | None = None
+    for turn in range(MAX_ROUNDS):
+        alive = live.cpu().numpy()
+        noise = torch.from_numpy(uniform(seeds[alive], steps[alive], turn)).to(device, torch.float32)
+        drawn, total = _draw(weights, noise)
+        bound = top_p * total if bound is None else bound  # of the full mass, so only once
+        pivot = weights.gather(1, drawn[:, None])
+        above = torch.where(weights > pivot, weights, 0.0)
+        settled = (pivot[:, 0] > 0) & ((_block_sums(above).cumsum(-1)[:, -1] < bound) | (top_p >= 1))
+        tokens[live[settled]] = drawn[settled]
+        if bool(settled.all()):
+            break
+        left = ~settled
+        live, weights, bound, top_p = live[left], above[left], bound[left], top_p[left]
+    return tokens
+
+
+def _draw(weights: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Inverts each row's cumulative sum at `noise`: the tokens, and the rows' sums. Blocks first, then within one."""
+    sums = _block_sums(weights).cumsum(-1)  # [num_rows, num_blocks]
+    total = sums[:, -1]
+    target = (noise * total)[:, None]
+    block = torch.searchsorted(sums, target, right=True).clamp_(max=sums.shape[1] - 1)
+    before = torch.where(block > 0, sums.gather(1, (block - 1).clamp(min=0)), 0.0)
+    places = block * BLOCK + torch.arange(BLOCK, device=weights.device)  # [num_rows, BLOCK]
+    inner = weights.gather(1, places).cumsum(-1)
+    offset = torch.searchsorted(inner, target - before, right=True).clamp_(max=BLOCK - 1)
+    return (block * BLOCK + offset)[:, 0], total
+
+
+def _block_sums(weights: Tensor) -> Tensor:  # [num_rows, padded vocab] -> [num_rows, num_blocks]
+    return weights.view(len(weights), -1, BLOCK).sum(-1)
+
+
+def uniform(seeds: npt.NDArray[np.uint64], steps: npt.NDArray[np.uint64], turn: int) -> npt.NDArray[np.float64]:
+    """Noise in [0, 1), one number for each (seed, step, turn): a counter hashed twice by SplitMix64's finaliser.
+
+    Source: Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators, fig. 16.
+    """
+    counter = steps * np.uint64(MAX_ROUNDS) + np.uint64(turn)
+    mixed = _mix(_mix(seeds) + counter)
+    return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _mix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    z = z + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
