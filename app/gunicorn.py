@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import signal
+import sys
+
 from contracts.settings import load_settings
 
 _settings = load_settings()
@@ -16,3 +20,11 @@ keepalive = 30
 limit_request_line = 4094
 worker_tmp_dir = None
 control_socket_disable = True
+
+_PR_SET_PDEATHSIG = 1
+
+
+def post_fork(_arbiter: object, _worker: object) -> None:
+    """End with the arbiter: a worker that outlived it would keep the port from its successor while streams last."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)

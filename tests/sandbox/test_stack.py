@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -76,10 +78,10 @@ class RunningStack:
         return min((pid for pid, command in self.processes().items() if sign in command), default=0)
 
     def kill(self, sign: str) -> None:
-        """kill -9 one process, and wait until another has taken its place."""
-        killed = self.main_process(sign)
-        os.kill(killed, signal.SIGKILL)
-        until(lambda: self.main_process(sign) not in (0, killed), BACK_S)
+        """kill -9 a process, and wait until one that is neither it nor a child it left behind has taken its place."""
+        before = self.processes()
+        os.kill(self.main_process(sign), signal.SIGKILL)
+        until(lambda: any(sign in command for pid, command in self.processes().items() if pid not in before), BACK_S)
 
     def end(self, farewell: signal.Signals) -> None:
         """Send a signal to the stack's own process alone, and wait until it is gone."""
@@ -119,7 +121,7 @@ def stack(home: Path) -> Iterator[RunningStack]:
 def test_it_works(stack: RunningStack) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{stack.port}/", timeout=30) as page:
         assert page.status == 200
-    assert f"http://127.0.0.1:{stack.port}" in stack.said.read_text()
+    until(lambda: f"http://127.0.0.1:{stack.port}" in stack.said.read_text(), 10.0)
     assert (stack.home / "stack.env").stat().st_mode & 0o777 == 0o600
 
 
@@ -132,6 +134,13 @@ def test_what_is_killed_comes_back(stack: RunningStack, sign: str) -> None:
     for _ in range(2):
         stack.kill(sign)
         stack.until_ready(BACK_S)
+
+
+def test_a_killed_web_comes_back_at_once_while_somebody_is_connected(stack: RunningStack) -> None:
+    with closing(socket.create_connection(("127.0.0.1", stack.port))) as connection:
+        connection.sendall(b"POST /login HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\n")
+        stack.kill("bin/gunicorn")
+        stack.until_ready(5.0)
 
 
 def test_a_second_stack_on_the_same_directory_is_refused(stack: RunningStack) -> None:
