@@ -36,7 +36,7 @@ from models.generation import (
     texts_so_far,
 )
 
-ANSWER_S = 1.0
+ANSWER_S = 0.3
 """How long `start` waits to hear whether the service takes the request, so that a full queue is told at once."""
 HEARTBEAT_S = 5.0
 LOOK_AGAIN_S = 0.25

@@ -17,7 +17,7 @@ import structlog
 
 from contracts.wire import Choice, Completion, CompletionRequest, FinishReason, SamplingParams, Usage
 from inference.delivery import Inbox, Postman
-from inference.engine import Piece
+from inference.sequence import Piece
 from inference.telemetry import Telemetry
 from inference.voices import Voice, Voices
 
@@ -43,7 +43,7 @@ class EngineFailed(RuntimeError):
 async def write(
     voices: Voices, postman: Postman, telemetry: Telemetry, wanted: CompletionRequest, *, heartbeat_s: float
 ) -> AsyncGenerator[Completion | None, None]:
-    """The completion in pieces, `usage` on the last; `None` after each `heartbeat_s` in which nothing came.
+    """The completion in pieces, each with the `usage` so far; `None` after each `heartbeat_s` in which nothing came.
 
     Raises:
         UnknownVoice, VoiceRefused, VoicesBusy, Stopping, BucketAway: the voice cannot be had.
@@ -157,13 +157,11 @@ class _Progress:
                 choice.finish_reason = piece.finish_reason
                 self._reasons.add(piece.finish_reason)
                 self.unfinished.discard(piece.index)
-        usage = None
-        if not self.unfinished:
-            usage = Usage(
-                prompt_tokens=self.num_prompt_tokens,
-                completion_tokens=self.num_tokens,
-                total_tokens=self.num_prompt_tokens + self.num_tokens,
-            )
+        usage = Usage(
+            prompt_tokens=self.num_prompt_tokens,
+            completion_tokens=self.num_tokens,
+            total_tokens=self.num_prompt_tokens + self.num_tokens,
+        )
         return Completion(
             id=self.id, created=self._created, model=self._model, choices=list(choices.values()), usage=usage
         )
