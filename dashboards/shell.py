@@ -1,0 +1,157 @@
+"""What stands around every page: the header with usage and account, drawers, toasts, and the first paint."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from dash import ClientsideFunction, Dash, Input, Output, dcc, html
+from dash.development.base_component import Component
+from flask import request
+from flask_wtf.csrf import generate_csrf
+
+from app import account
+from app.auth import Writer, current_writer, settings
+from app.db import unit_of_work
+
+LOW = 0.15
+"""The share of the allowance below which the meter speaks up."""
+DESCRIPTION = "A studio for writing song lyrics with language models."
+
+
+def index_page(**parts: str) -> str:
+    """The HTML that the browser gets first: the theme of the visitor's cookie, and a lamp instead of "Loading..."."""
+    theme = request.cookies.get("theme", "")
+    return f"""<!DOCTYPE html>
+<html lang="en" data-theme="{theme if theme in ("light", "dark") else "auto"}" data-blank>
+<head>
+{parts["metas"]}
+<meta name="viewport" content="width=device-width, initial-scale=1, interactive-widget=resizes-content">
+<meta name="description" content="{DESCRIPTION}">
+<meta name="color-scheme" content="light dark">
+<title>{escape(parts["title"])}</title>
+{parts["favicon"]}
+{parts["css"]}
+</head>
+<body>
+<div id="react-entry-point"><div class="first-paint" role="status" aria-label="Opening the studio"><i></i></div></div>
+<noscript><p class="no-script">The studio writes as you type, and needs JavaScript for it.</p></noscript>
+<footer>{parts["config"]}{parts["scripts"]}{parts["renderer"]}</footer>
+</body>
+</html>"""
+
+
+def layout(page: Component, drawers: list[Component]) -> Component:
+    """The page between header and toasts. Holds nobody's data: those come by callbacks."""
+    return html.Div(
+        id="studio",
+        children=[
+            dcc.Location(id="url", refresh=False),
+            *(dcc.Store(id=name) for name in ("opened", "arriving", "arrived", "finished", "notice")),
+            html.A("Skip to the lyric", href="#sheet", className="skip", id="skip"),
+            _header(),
+            page,
+            *drawers,
+            html.Div(id="toasts", className="toasts"),
+            html.Div(id="status", className="unseen", **{"aria-live": "polite", "role": "status"}),
+        ],
+    )
+
+
+def wordmark() -> Component:
+    """Our name, and the lamp that is lit while a voice writes."""
+    return dcc.Link(
+        [html.Span(className="lamp", **{"aria-hidden": "true"}), html.Span("Ghost Rhymes")],
+        href="/",
+        id="wordmark",
+        className="wordmark",
+        title="A fresh sheet",
+    )
+
+
+def icon_button(button_id: str, icon: str, label: str, **attributes: Any) -> Component:
+    """A button whose label is read, and seen where there is room."""
+    return html.Button(
+        [html.Span(className=f"icon icon-{icon}", **{"aria-hidden": "true"}), html.Span(label, className="label")],
+        id=button_id,
+        type="button",
+        className="icon-button",
+        title=label,
+        **attributes,
+    )
+
+
+def _header() -> Component:
+    return html.Header(
+        className="top",
+        children=[
+            wordmark(),
+            html.Nav(
+                className="top-nav",
+                children=[
+                    icon_button("library-open", "library", "Library", **{"data-opens": "library"}),
+                    icon_button("versions-open", "versions", "Versions", **{"data-opens": "versions"}),
+                ],
+            ),
+            html.Div(id="usage", className="usage"),
+            html.Button(id="theme-toggle", type="button", className="icon-button icon-only theme-toggle"),
+            html.Div(id="account", className="account"),
+        ],
+    )
+
+
+def usage_meter(writer: Writer | None) -> list[Component]:
+    """Tokens left, as a bar and in words."""
+    if writer is None:
+        guest_tokens = settings().guest_tokens
+        usage = account.Usage(guest_tokens, guest_tokens, None, is_guest=True)
+    else:
+        with unit_of_work() as session:
+            usage = account.usage(session, writer.id)
+    share = usage.tokens_left / max(1, usage.tokens_allowance)
+    words = f"{usage.tokens_left:,} tokens left"
+    renewal = f", again {usage.tokens_allowance:,} on {usage.renews_at:%d %B}" if usage.renews_at else ""
+    meter = html.Div(
+        html.Div(className="meter-fill", style={"width": f"{100 * share:.1f}%"}),
+        className="meter low" if share < LOW else "meter",
+        role="img",
+        **{"aria-label": f"{words} of {usage.tokens_allowance:,}{renewal}"},
+    )
+    hint = (
+        html.A("Sign up to keep writing", href="/signup", id="usage-signup") if usage.is_guest and share < LOW else None
+    )
+    caption = html.Span(words, className="usage-words", title=f"of {usage.tokens_allowance:,}{renewal}")
+    return [meter, caption, *([hint] if hint else [])]
+
+
+def account_corner(writer: Writer | None) -> list[Component]:
+    """Who is logged in, and the way in or out."""
+    if writer is None or writer.is_guest:
+        return [
+            html.A("Log in", href="/login", id="login-link", className="button quiet small"),
+            html.A("Sign up", href="/signup", id="signup-link", className="button small"),
+        ]
+    form = html.Form(
+        [
+            dcc.Input(type="hidden", name="csrf_token", value=generate_csrf()),
+            html.Button("Log out", id="logout", className="button small"),
+        ],
+        action="/logout",
+        method="post",
+    )
+    face = html.Summary((writer.email or "?")[0].upper(), className="face", id="account-menu", title=writer.email)
+    return [html.Details([face, html.Div([html.P(writer.email), form], className="menu")], className="popover")]
+
+
+def show_account(_finished: object, _arrived: object) -> tuple[list[Component], list[Component]]:
+    """The meter and the corner as they are now."""
+    writer = current_writer()
+    return usage_meter(writer), account_corner(writer)
+
+
+def register(dash_app: Dash) -> None:
+    """Wire the header and the toasts."""
+    dash_app.callback(
+        Output("usage", "children"), Output("account", "children"), Input("finished", "data"), Input("arrived", "data")
+    )(show_account)
+    dash_app.clientside_callback(ClientsideFunction("ghost", "tell"), Input("notice", "data"))

@@ -1,0 +1,300 @@
+"""The studio: the sheet, the takes beside it, and the control strip that asks for them.
+
+The sheet and the takes are drawn by the bundle (frontend/src); this page draws the controls and opens lyrics.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash.development.base_component import Component
+
+from app import generation, lyric
+from app.auth import Writer, current_writer, ensure_writer
+from app.db import unit_of_work
+from app.errors import AppError, NotFound
+from contracts.wire import VoiceCard
+from dashboards.words import lyric_id_in, size
+
+POLL_MS = 4_000
+STATE_WORDS = {
+    "resident": "Awake",
+    "loading": "Waking up",
+    "cold": "Asleep: wakes at the first take, in some seconds",
+    "refused": "Cannot serve",
+}
+
+
+def layout() -> Component:
+    """The room: sheet, desk and strip."""
+    return html.Main(
+        className="room",
+        children=[
+            html.Section(id="sheet", className="sheet", tabIndex=-1, **{"aria-label": "Your lyric"}),
+            html.Aside([_empty_desk(), html.Div(id="shelf")], className="desk", **{"aria-label": "Takes"}),
+            _strip(),
+        ],
+    )
+
+
+def _empty_desk() -> Component:
+    return html.Div(
+        className="desk-empty",
+        children=[
+            html.Div(className="ghost-light", **{"aria-hidden": "true"}),
+            html.P("The light is on.", className="desk-empty-title"),
+            html.P("Write asks a voice to go on from your line. What comes stands here; keep what you like."),
+            html.P(
+                [html.Kbd("Ctrl"), " ", html.Kbd("Enter"), " writes, ", html.Kbd("Esc"), " stops."], className="keys"
+            ),
+        ],
+    )
+
+
+def _strip() -> Component:
+    return html.Section(
+        className="strip",
+        **{"aria-label": "Controls"},
+        children=[
+            html.Div(
+                className="seed",
+                children=[
+                    html.Label("First line", htmlFor="seed"),
+                    dcc.Input(
+                        id="seed",
+                        type="text",
+                        placeholder="Midnight on the corner and the neon's running low",
+                        autoComplete="off",
+                        inputMode="text",
+                        maxLength=2_000,
+                    ),
+                ],
+            ),
+            html.Div(
+                className="controls",
+                children=[_voice_menu(), _dial("length", "Length", 16, 256, 8, 64), _spice(), _more(), _buttons()],
+            ),
+            html.P(
+                "Ctrl-Enter writes, Ctrl-Shift-Enter retries, Esc stops, Ctrl-Z takes back. "
+                "End a line with a space and the voice goes on in it.",
+                id="editor-keys",
+                className="unseen",
+            ),
+        ],
+    )
+
+
+def _voice_menu() -> Component:
+    return html.Details(
+        id="voice-menu",
+        className="popover voice-menu",
+        children=[
+            html.Summary(
+                [html.Span("Voice", className="caption"), html.Span("...", id="voice-title", className="value")]
+            ),
+            html.Div(
+                className="menu",
+                children=[
+                    html.P("Finding the voices", id="voices-state", className="menu-note"),
+                    dcc.RadioItems(id="voice", className="voices", persistence=True, persistence_type="local"),
+                    dcc.Interval(id="voices-poll", interval=POLL_MS),
+                ],
+            ),
+        ],
+    )
+
+
+def _dial(name: str, label: str, low: float, high: float, step: float, value: float) -> Component:
+    return html.Div(
+        className=f"dial dial-{name}",
+        children=[
+            html.Label(
+                [html.Span(label, className="caption"), html.Span(id=f"{name}-words", className="value")], htmlFor=name
+            ),
+            dcc.Input(
+                id=name,
+                type="range",
+                min=low,
+                max=high,
+                step=step,
+                value=value,
+                persistence=True,
+                persistence_type="local",
+            ),
+        ],
+    )
+
+
+def _spice() -> Component:
+    return _dial("spice", "Spice", 0, 1.6, 0.05, 0.8)
+
+
+def _more() -> Component:
+    return html.Details(
+        id="more",
+        className="popover more",
+        children=[
+            html.Summary(
+                [html.Span(className="icon icon-more", **{"aria-hidden": "true"}), html.Span("More", className="label")]
+            ),
+            html.Div(
+                className="menu",
+                children=[
+                    _dial("takes", "Takes side by side", 1, 4, 1, 2),
+                    _number("top-p", "Top-p", 0.05, 1, 0.05, 0.95, "keeps the likeliest words up to this share"),
+                    _number("top-k", "Top-k", 0, 1000, 1, 0, "0: no limit"),
+                    _number("repetition-penalty", "Repetition penalty", 0.5, 2, 0.05, 1.1, "1: none"),
+                    _number("sampling-seed", "Seed", 0, 2**53 - 1, 1, None, "empty: a new one each time"),
+                ],
+            ),
+        ],
+    )
+
+
+def _number(name: str, label: str, low: float, high: float, step: float, value: float | None, hint: str) -> Component:
+    return html.Div(
+        className="number",
+        children=[
+            html.Label([label, html.Small(hint)], htmlFor=name),
+            dcc.Input(
+                id=name,
+                type="number",
+                inputMode="decimal",
+                min=low,
+                max=high,
+                step=step,
+                value=value,
+                persistence=True,
+                persistence_type="local",
+            ),
+        ],
+    )
+
+
+def _buttons() -> Component:
+    return html.Div(
+        className="deeds",
+        children=[
+            html.Button("Retry", id="retry", type="button", className="button"),
+            html.Button("Stop", id="stop", type="button", className="button"),
+            html.Button("Write", id="write", type="button", className="button primary"),
+        ],
+    )
+
+
+def opened(pathname: str | None) -> dict[str, Any]:
+    """What the editor is to show at this address: a lyric, or a fresh sheet, and why it is not what was asked."""
+    writer = current_writer()
+    sheet: dict[str, Any] = {"writer": _known(writer), "lyric": None}
+    lyric_id = lyric_id_in(pathname)
+    if lyric_id is None:
+        return sheet
+    try:
+        with unit_of_work() as session:
+            found = lyric.get(session, _own(writer), lyric_id)
+    except AppError as error:
+        return sheet | {"error": error.message}
+    return sheet | {"lyric": as_words(found)}
+
+
+def as_words(view: lyric.LyricView) -> dict[str, Any]:
+    """A lyric as the editor takes it."""
+    return {"id": str(view.id), "title": view.title, "text": view.text, "revision": view.revision}
+
+
+def _own(writer: Writer | None) -> Any:
+    if writer is None:
+        raise NotFound("This lyric is not in your library. Log in if it is yours.")
+    return writer.id
+
+
+def _known(writer: Writer | None) -> dict[str, Any] | None:
+    return {"id": str(writer.id), "is_guest": writer.is_guest} if writer else None
+
+
+def arrive(_since: float) -> dict[str, Any] | None:
+    """Make the visitor a writer, since there are words worth keeping now."""
+    with unit_of_work() as session:
+        return _known(ensure_writer(session))
+
+
+def list_voices(
+    _ticks: int | None, _clicks: int | None, chosen: str | None
+) -> tuple[list[dict[str, Any]], str | None, str, bool]:
+    """The menu's options, the voice to choose, a word on the list as a whole, and whether it stands still."""
+    try:
+        cards = generation.voices()
+    except AppError as error:
+        return [], chosen, f"{error.message} Looking again by itself.", False
+    able = [card.id for card in sorted(cards, key=lambda card: card.state != "resident") if card.state != "refused"]
+    note = "" if able else "No voice is here yet. An operator adds one with `ghost checkpoints add`."
+    value = chosen if chosen in able else next(iter(able), None)
+    is_still = bool(able) and all(card.state != "loading" for card in cards)
+    return [_voice_option(card) for card in cards], value, note, is_still
+
+
+def _voice_option(card: VoiceCard) -> dict[str, Any]:
+    title = card.title or card.id
+    return {
+        "value": card.id,
+        "title": title,
+        "disabled": card.state == "refused",
+        "label": html.Span(
+            className=f"voice voice-{card.state}",
+            children=[
+                html.Span([title, html.Small(size(card.num_parameters))], className="voice-name"),
+                html.Span(card.reason or STATE_WORDS[card.state], className="voice-state"),
+                html.Span(f"Licence: {card.licence}", className="voice-licence"),
+            ],
+        ),
+    }
+
+
+def register(dash_app: Dash) -> None:
+    """Wire the page."""
+    controls = [
+        State(name, "value")
+        for name in ("voice", "length", "spice", "takes", "top-p", "top-k", "repetition-penalty", "sampling-seed")
+    ]
+
+    dash_app.callback(Output("opened", "data"), Input("url", "pathname"))(opened)
+    dash_app.callback(Output("arrived", "data"), Input("arriving", "data"), prevent_initial_call=True)(arrive)
+    dash_app.callback(
+        Output("voice", "options"),
+        Output("voice", "value"),
+        Output("voices-state", "children"),
+        Output("voices-poll", "disabled"),
+        Input("voices-poll", "n_intervals"),
+        Input("voice-menu", "n_clicks"),
+        State("voice", "value"),
+    )(list_voices)
+
+    on_page = dash_app.clientside_callback
+    on_page(ClientsideFunction("ghost", "open"), Input("opened", "data"))
+    on_page(ClientsideFunction("ghost", "arrived"), Input("arrived", "data"))
+    on_page(
+        ClientsideFunction("ghost", "voiceTitle"),
+        Output("voice-title", "children"),
+        Input("voice", "value"),
+        Input("voice", "options"),
+    )
+    on_page(
+        ClientsideFunction("ghost", "dials"),
+        Output("length-words", "children"),
+        Output("spice-words", "children"),
+        Output("takes-words", "children"),
+        Input("length", "value"),
+        Input("spice", "value"),
+        Input("takes", "value"),
+    )
+    on_page(
+        ClientsideFunction("ghost", "write"),
+        Input("write", "n_clicks"),
+        Input("seed", "n_submit"),
+        State("seed", "value"),
+        *controls,
+        prevent_initial_call=True,
+    )
+    on_page(ClientsideFunction("ghost", "retry"), Input("retry", "n_clicks"), *controls, prevent_initial_call=True)
+    on_page(ClientsideFunction("ghost", "stop"), Input("stop", "n_clicks"), prevent_initial_call=True)

@@ -1,0 +1,47 @@
+// Where the writer's text ends and a take begins, and how the two are joined. Pure text; knows no editor.
+
+/** More than this is left out from the top of a prompt: a voice sees about a thousand tokens, its own included. */
+export const MAX_PROMPT_CHARS = 2400;
+
+export interface Seam {
+  /** Where the take goes in, as an offset into the text. */
+  at: number;
+  /** What the voice is asked to go on from. */
+  prompt: string;
+  /** What stands between the text and the take: a line break when the line was complete. */
+  lead: string;
+}
+
+/**
+ * The seam after the line that holds the cursor, so that a take never splits a line.
+ * A line that ends in a space or a hyphen is unfinished: the take goes on in it. Any other line is complete.
+ */
+export function seamAt(text: string, cursor: number): Seam {
+  const lineEnd = text.indexOf("\n", cursor);
+  let at = lineEnd === -1 ? text.length : lineEnd;
+  if (text.slice(0, at).trim() === "") at = text.length;
+  const before = text.slice(0, at);
+  const lead = before === "" || /[\s-]$/.test(before) ? "" : "\n";
+  return { at, prompt: tail(before) + lead, lead };
+}
+
+/** The end of the text, cut at the start of a line where there is one. */
+function tail(text: string): string {
+  if (text.length <= MAX_PROMPT_CHARS) return text;
+  const cut = text.slice(-MAX_PROMPT_CHARS);
+  const lineStart = cut.indexOf("\n") + 1;
+  return lineStart > 0 && lineStart < cut.length ? cut.slice(lineStart) : cut;
+}
+
+/** A take as it is shown: without the line breaks that a voice likes to begin with. */
+export function shown(take: string): string {
+  return take.replace(/^\s*\n/, "");
+}
+
+/** What to insert between `before` and `after` so that the take stands on lines of its own, or finishes the writer's. */
+export function joined(before: string, take: string, after: string, lead: string): string {
+  const body = shown(take).trimEnd();
+  const head = before === "" || before.endsWith("\n") ? "" : lead;
+  const foot = after === "" || after.startsWith("\n") ? "" : "\n";
+  return head + body + foot;
+}
