@@ -123,7 +123,8 @@ def test_a_reader_who_leaves_frees_the_slot(
     monkeypatch.setattr("app.relay.GRACE_S", 0.01)  # the tiny voice would be through within the real one
     generation_id = start(alice, max_tokens=900, n=8)
     answer = alice("GET", f"/generations/{generation_id}/events", buffered=False)
-    next(answer.iter_encoded())
+    while b"event: token" not in next(answer.iter_encoded()):
+        pass
     answer.close()
     inference.wait_until_idle()
     while (state := alice("GET", f"/generations/{generation_id}").json["state"]) == "running":
