@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import urlparse
 
@@ -19,8 +19,13 @@ from google.api_core import exceptions as gcs_errors
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
+from google.cloud.storage.retry import DEFAULT_RETRY
 
 CHUNK_BYTES = 8 << 20
+RETRY = DEFAULT_RETRY.with_timeout(8.0)
+"""Google's own would try for two minutes before it says that the bucket is away."""
+TIMEOUT_S = 5.0
+"""For one answer to a question about keys or a small object."""
 Progress = Callable[[int], None]
 """Called with the number of bytes just moved."""
 
@@ -81,8 +86,7 @@ def open_bucket(url: str, *, emulator_host: str = "") -> Bucket:
 
 
 def _checked_key(key: str) -> str:
-    parts = PurePosixPath(key).parts
-    if not key or key.startswith("/") or "\\" in key or "\0" in key or any(p in ("..", ".") for p in parts):
+    if "\\" in key or "\0" in key or any(part in ("", ".", "..") for part in key.split("/")):
         raise ValueError(f"{key[:80]!r} is not a bucket key")
     return key
 
@@ -170,32 +174,37 @@ class GcsBucket:
 
     def keys(self, prefix: str) -> Iterator[str]:
         with self._reached():
-            blobs = list(self._bucket.list_blobs(prefix=self._prefix + prefix))
+            blobs = list(self._bucket.list_blobs(prefix=self._prefix + prefix, timeout=TIMEOUT_S, retry=RETRY))
         yield from sorted(str(blob.name).removeprefix(self._prefix) for blob in blobs)
 
     def read(self, key: str) -> bytes:
         with self._reached(key):
-            return bytes(self._blob(key).download_as_bytes())
+            return bytes(self._blob(key).download_as_bytes(timeout=TIMEOUT_S, retry=RETRY))
 
     def write(self, key: str, content: bytes) -> None:
         with self._reached(key):
-            self._blob(key).upload_from_string(content, content_type="application/octet-stream")
+            self._blob(key).upload_from_string(
+                content, content_type="application/octet-stream", timeout=TIMEOUT_S, retry=RETRY
+            )
 
     def upload(self, key: str, source: Path, progress: Progress = lambda _: None) -> None:
         with self._reached(key):
-            self._blob(key).upload_from_filename(str(source))
+            self._blob(key).upload_from_filename(str(source), retry=RETRY)
         progress(source.stat().st_size)
 
     def download(self, key: str, target: Path, progress: Progress = lambda _: None) -> None:
         with self._reached(key):
             blob = self._blob(key)
-            blob.reload()
+            blob.reload(timeout=TIMEOUT_S, retry=RETRY)
             size = int(blob.size or 0)
 
             def fill(handle: BinaryIO) -> None:
                 for start in range(0, size, CHUNK_BYTES):
                     chunk = blob.download_as_bytes(
-                        start=start, end=min(start + CHUNK_BYTES, size) - 1, if_generation_match=blob.generation
+                        start=start,
+                        end=min(start + CHUNK_BYTES, size) - 1,
+                        if_generation_match=blob.generation,
+                        retry=RETRY,
                     )
                     handle.write(chunk)
                     progress(len(chunk))
@@ -205,7 +214,7 @@ class GcsBucket:
     def delete(self, key: str) -> None:
         try:
             with self._reached(key):
-                self._blob(key).delete()
+                self._blob(key).delete(timeout=TIMEOUT_S, retry=RETRY)
         except NoSuchKey:
             return
 

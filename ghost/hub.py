@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
+import httpx2
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from inference.checkpoints import Progress, quiet
 
+ANSWER_S = 10.0
 TEXT_FILES = [
     "config.json",
     "generation_config.json",
@@ -44,11 +45,9 @@ def download(name: str, progress: Progress = quiet) -> Path:
     """
     progress("asking the hub", 0, 1)
     try:
-        files = HfApi().list_repo_files(name)
-        weights = SAFE_WEIGHTS if any(file.endswith(".safetensors") for file in files) else OLD_WEIGHTS
+        files = HfApi().model_info(name, timeout=ANSWER_S).siblings or []
+        weights = SAFE_WEIGHTS if any(file.rfilename.endswith(".safetensors") for file in files) else OLD_WEIGHTS
         progress("asking the hub", 1, 1)
         return Path(snapshot_download(name, allow_patterns=[*TEXT_FILES, *weights]))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, HFValidationError) as error:
-        raise HubAway(name, error) from error
-    except (httpx.HTTPError, OSError) as error:
+    except (httpx2.HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, HFValidationError, OSError) as error:
         raise HubAway(name, error) from error

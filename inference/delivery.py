@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from inference.engine import Piece
+from inference.sequence import Piece
 
 
 class Inbox:

@@ -282,7 +282,8 @@ def _body(request: Request, error: Exception) -> ErrorResponse:
 async def _refuse(request: Request, error: Exception) -> Response:
     status, code = REFUSALS[type(error)]
     body = _body(request, error)
-    log.info("refusal", code=code, status=status, path=request.url.path)
+    if not isinstance(error, NotReady):  # whoever waits for the start asks many times
+        log.info("refusal", code=code, status=status, path=request.url.path)
     headers = {} if body.error.retry_after_s is None else {"Retry-After": str(body.error.retry_after_s)}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
