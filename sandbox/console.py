@@ -26,7 +26,8 @@ class _Seconds(TextColumn):
         super().__init__("")
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.elapsed or 0.0:5.1f} s", style="dim")
+        took = task.finished_time if task.finished else task.elapsed
+        return Text(f"{took or 0.0:5.1f} s", style="dim")
 
 
 class Step:
