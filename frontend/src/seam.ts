@@ -33,9 +33,9 @@ function tail(text: string): string {
   return lineStart > 0 && lineStart < cut.length ? cut.slice(lineStart) : cut;
 }
 
-/** A take as it is shown: without the line breaks that a voice likes to begin with. */
+/** A take as it is shown: without the line breaks that a voice likes to begin with, and only what is text. */
 export function shown(take: string): string {
-  return take.replace(/^\s*\n/, "");
+  return take.replace(/\r\n?/g, "\n").replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/g, "").replace(/^\s*\n/, "");
 }
 
 /** What to insert between `before` and `after` so that the take stands on lines of its own, or finishes the writer's. */

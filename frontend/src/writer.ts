@@ -1,6 +1,6 @@
 // Who writes here. A visitor becomes a guest at the first word worth keeping, by the callback `arrive` of the dashboards.
 
-import { ApiError } from "./api.ts";
+import { ApiError, call } from "./api.ts";
 
 export interface Writer {
   id: string;
@@ -8,6 +8,7 @@ export interface Writer {
 }
 
 const PATIENCE_MS = 8_000;
+const AWAY = "The studio is out of reach. Your words are kept in this browser.";
 
 let current: Writer | null = null;
 let waiting: ((writer: Writer) => void)[] = [];
@@ -26,14 +27,16 @@ export function ensureWriter(): Promise<Writer> {
   if (current) return Promise.resolve(current);
   window.dash_clientside.set_props("arriving", { data: Date.now() });
   return new Promise((resolve, reject) => {
-    const late = window.setTimeout(() => {
+    const giveUp = (error: ApiError): void => {
       waiting = waiting.filter((one) => one !== settle);
-      reject(new ApiError(0, "unreachable", "The studio is out of reach. Your words are kept in this browser."));
-    }, PATIENCE_MS);
+      reject(error);
+    };
+    const late = window.setTimeout(() => giveUp(new ApiError(0, "unreachable", AWAY)), PATIENCE_MS);
     const settle = (writer: Writer): void => {
       window.clearTimeout(late);
       resolve(writer);
     };
     waiting.push(settle);
+    call("GET", "/health").catch(giveUp); // Dash tells nobody when a callback's request finds no server
   });
 }

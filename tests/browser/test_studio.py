@@ -1,0 +1,188 @@
+"""The artist's walk: type a line, let a voice go on, keep what is good, find it again."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import GUEST_TOKENS, Brake, Visit
+from tests.browser.walks import (
+    FIRST_LINE,
+    lines,
+    open_studio,
+    set_dial,
+    takes_of,
+    wait_until_saved,
+    write_first_line,
+)
+
+pytestmark = pytest.mark.browser
+
+
+def test_it_works(visit: Visit) -> None:
+    page = visit.page
+    open_studio(page)
+    expect(page.locator("#seed")).to_be_focused()
+    write_first_line(page)
+    expect(takes_of(page, "done")).to_have_count(2)
+    page.locator("#keep-1-1").click()
+    page.locator("#title").fill("Neon")
+    wait_until_saved(page)
+    assert lines(page)[0] == FIRST_LINE
+    written = lines(page)
+    assert len("".join(written)) > len(FIRST_LINE)
+    expect(page).to_have_url(re.compile(r"/lyrics/[0-9a-f-]{36}$"))
+    page.reload()
+    expect(page.locator("#title")).to_have_value("Neon")
+    assert lines(page) == written
+    expect(takes_of(page, "done")).to_have_count(2)
+
+
+def test_text_arrives_while_it_is_written_and_the_allowance_falls(visit: Visit) -> None:
+    page = visit.page
+    open_studio(page)
+    expect(page.locator("#usage")).to_contain_text(f"{GUEST_TOKENS:,} tokens left")
+    write_first_line(page)
+    expect(takes_of(page, "done")).to_have_count(2)
+    expect(page.locator("#usage")).to_contain_text(re.compile(r"(?<!\d)[89]\d\d tokens left"))
+    expect(page.locator("#status")).to_have_text("2 takes are done.")
+
+
+def test_undo_and_redo_work_across_generations(visit: Visit) -> None:
+    page = visit.page
+    open_studio(page)
+    write_first_line(page)
+    expect(takes_of(page, "done")).to_have_count(2)
+    before = lines(page)
+    page.locator("#keep-1-1").click()
+    once = lines(page)
+    page.keyboard.press("Control+Enter")
+    expect(takes_of(page, "done", batch=2)).to_have_count(2)
+    page.locator("#keep-2-2").click()
+    twice = lines(page)
+    assert before != once != twice
+    page.keyboard.press("Control+z")
+    assert lines(page) == once
+    page.keyboard.press("Control+z")
+    assert lines(page) == before
+    page.keyboard.press("Control+Shift+Z")
+    page.keyboard.press("Control+Shift+Z")
+    assert lines(page) == twice
+
+
+def test_a_take_goes_in_where_it_was_asked_for_even_after_edits_above(visit: Visit) -> None:
+    page = visit.page
+    open_studio(page)
+    page.locator("#lyric-text").click()
+    page.keyboard.type("first\nlast")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Control+Enter")
+    expect(takes_of(page, "done")).to_have_count(2)
+    page.keyboard.press("Control+Home")
+    page.keyboard.type("new top\n")
+    page.locator("#keep-1-1").click()
+    found = lines(page)
+    assert found[:2] == ["new top", "first"]
+    assert found[-1] == "last"
+    assert len(found) > 3
+
+
+def test_escape_stops_and_the_text_so_far_stays(visit: Visit, brake: Brake) -> None:
+    page = visit.page
+    open_studio(page)
+    write_first_line(page)
+    expect(takes_of(page, "writing")).to_have_count(2)
+    page.keyboard.press("Escape")
+    expect(takes_of(page, "stopped")).to_have_count(2)
+    assert page.locator("#take-1-1 .take-text").inner_text().strip()
+    expect(page.locator("#write")).to_be_enabled()
+    brake.release()
+    expect(page.locator("#usage")).to_contain_text(re.compile(r"(?<!\d)9\d\d tokens left"))
+    assert lines(page)[0] == FIRST_LINE
+
+
+def test_retry_asks_again_from_the_same_line(visit: Visit) -> None:
+    page = visit.page
+    open_studio(page)
+    write_first_line(page)
+    expect(takes_of(page, "done")).to_have_count(2)
+    page.locator("#keep-1-1").click()
+    page.locator("#retry").click()
+    expect(takes_of(page, "done", batch=2)).to_have_count(2)
+    expect(page.locator("#batch-2 h2")).to_have_attribute("title", FIRST_LINE)
+
+
+def test_a_fixed_seed_writes_the_same_takes_again(visit: Visit) -> None:
+    page = visit.page
+    open_studio(page)
+    page.locator("#more summary").click()
+    page.locator("#sampling-seed").fill("7")
+    page.keyboard.press("Escape")
+    write_first_line(page)
+    expect(takes_of(page, "done")).to_have_count(2)
+    page.keyboard.press("Control+Enter")
+    expect(takes_of(page, "done", batch=2)).to_have_count(2)
+    texts = [page.locator(f"#take-{batch}-1 .take-text").inner_text() for batch in (1, 2)]
+    assert texts[0] == texts[1]
+
+
+def test_an_empty_sheet_asks_for_a_first_line_instead_of_writing(visit: Visit) -> None:
+    page = visit.page
+    open_studio(page)
+    page.locator("#write").click()
+    expect(page.locator("#toasts")).to_contain_text("Type a first line")
+    expect(page.locator(".batch")).to_have_count(0)
+
+
+def test_a_spent_allowance_says_what_to_do_and_keeps_the_text(visit: Visit) -> None:
+    page = visit.page
+    open_studio(page)
+    set_dial(page, "length", 256)
+    page.locator("#more summary").click()
+    set_dial(page, "takes", 4)
+    page.keyboard.press("Escape")
+    write_first_line(page)
+    refusal = page.locator("#batch-1 .batch-notice")
+    expect(refusal).to_contain_text(f"{GUEST_TOKENS:,} are left")
+    expect(refusal.get_by_role("link", name="Sign up free")).to_have_attribute("href", re.compile(r"^/signup\?next="))
+    assert lines(page)[0] == FIRST_LINE
+    visit.complaints.clear()  # the browser logs every answer of 402
+
+
+def test_on_a_phone_everything_fits_and_works(phone: Visit) -> None:
+    page = phone.page
+    open_studio(page)
+    write_first_line(page)
+    expect(takes_of(page, "done")).to_have_count(2)
+    page.locator("#keep-1-2").click()
+    wait_until_saved(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    for name in ("voice-menu", "more"):
+        page.locator(f"#{name} summary").click()
+        box = page.locator(f"#{name} .menu").bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+        page.keyboard.press("Escape")
+
+
+def test_the_theme_is_remembered(visit: Visit) -> None:
+    page = visit.page
+    open_studio(page)
+    root = page.locator("html")
+    expect(root).to_have_attribute("data-theme", "auto")
+    page.locator("#theme-toggle").click()
+    page.locator("#theme-toggle").click()
+    expect(root).to_have_attribute("data-theme", "dark")
+    page.goto("/login")
+    expect(root).to_have_attribute("data-theme", "dark")
+
+
+def test_the_voice_menu_shows_the_licence(visit: Visit) -> None:
+    page = visit.page
+    open_studio(page)
+    page.locator("#voice-menu summary").click()
+    expect(page.locator("#voice-menu .voice-licence")).to_contain_text("made by the tests")
+    expect(page.locator("#voice-menu input:checked")).to_have_count(1)
