@@ -1,0 +1,103 @@
+"""The worker ends generations whose process died, and clears away what is old and nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from models import Account, Generation, GenerationEvent, GenerationState, Lyric, User
+from models.generation import Ending, EventRow, append_events, beat, end, give_up_lost, request_cancel
+from worker.cpu import clear_old
+
+LONG_AGO = datetime.now(UTC) - timedelta(days=90)
+
+
+@pytest.fixture
+def alice(session: Session) -> UUID:
+    user = User(email="alice@example.org")
+    session.add(user)
+    session.flush()
+    session.add(Account(user_id=user.id, tokens_allowance=100, tokens_left=40, max_generations=9, max_lyrics=9))
+    session.commit()
+    return user.id
+
+
+def running(session: Session, owner: UUID, heartbeat_at: datetime) -> Generation:
+    row = Generation(
+        user_id=owner,
+        voice="tiny",
+        prompt="x",
+        params={"n": 2},
+        tokens_reserved=60,
+        heartbeat_at=heartbeat_at,
+        state=GenerationState.RUNNING,
+    )
+    session.add(row)
+    session.commit()
+    return row
+
+
+def test_it_works(session: Session, alice: UUID) -> None:
+    row = running(session, alice, LONG_AGO)
+    append_events(session, [EventRow(row.id, 1, "token", {"take": 1, "text": "so far"})])
+    assert give_up_lost(session) == 1
+    session.commit()
+    session.refresh(row)
+    assert (row.state, row.error_code, row.tokens_used) == (GenerationState.FAILED, "interrupted", 0)
+    assert [take["text"] for take in row.takes] == ["", "so far"]
+    assert session.get_one(Account, alice).tokens_left == 100
+    events = session.scalars(select(GenerationEvent).order_by(GenerationEvent.seq)).all()
+    assert [(event.seq, event.kind) for event in events] == [(1, "token"), (2, "error")]
+    assert give_up_lost(session) == 0
+
+
+def test_a_living_generation_is_left_alone(session: Session, alice: UUID) -> None:
+    running(session, alice, datetime.now(UTC))
+    assert give_up_lost(session) == 0
+
+
+def test_a_generation_ends_once_and_is_settled_once(session: Session, alice: UUID) -> None:
+    row = running(session, alice, datetime.now(UTC))
+    assert end(session, row.id, Ending(GenerationState.DONE, [], tokens_used=10))
+    assert not end(session, row.id, Ending(GenerationState.FAILED, [], tokens_used=0))
+    session.commit()
+    session.refresh(row)
+    assert row.state is GenerationState.DONE
+    assert session.get_one(Account, alice).tokens_left == 40 + 50
+
+
+def test_a_heartbeat_tells_which_are_to_stop(session: Session, alice: UUID) -> None:
+    going, asked, over = (running(session, alice, LONG_AGO) for _ in range(3))
+    request_cancel(session, asked.id)
+    end(session, over.id, Ending(GenerationState.DONE, [], tokens_used=0))
+    assert beat(session, [going.id, asked.id, over.id]) == {asked.id, over.id}
+    assert give_up_lost(session) == 0
+
+
+def test_an_event_stored_twice_stays_as_it_was(session: Session, alice: UUID) -> None:
+    row = running(session, alice, datetime.now(UTC))
+    for words in ("first", "second"):
+        append_events(session, [EventRow(row.id, 1, "token", {"take": 0, "text": words})])
+    assert session.get_one(GenerationEvent, (row.id, 1)).payload["text"] == "first"
+
+
+def test_only_what_is_old_is_cleared_away(session: Session, alice: UUID) -> None:
+    idle_guest, busy_guest = User(created_at=LONG_AGO), User(created_at=LONG_AGO)
+    session.add_all([idle_guest, busy_guest])
+    session.flush()
+    session.add_all(
+        [
+            Lyric(user_id=busy_guest.id, text="kept"),
+            Lyric(user_id=alice, text="deleted long ago", deleted_at=LONG_AGO),
+            Lyric(user_id=alice, text="deleted just now", deleted_at=datetime.now(UTC)),
+        ]
+    )
+    session.flush()
+    cleared = clear_old(session)
+    assert (cleared["guests"], cleared["lyrics"]) == (1, 1)
+    assert {row.text for row in session.scalars(select(Lyric))} == {"kept", "deleted just now"}
+    assert session.get(User, busy_guest.id) is not None
