@@ -10,8 +10,7 @@ import sys
 import structlog
 import uvicorn
 
-from contracts.settings import SettingMissing, Settings, load_settings
-from inference.server import create_app
+from contracts.settings import SettingMissing, Settings, load_settings, require
 
 FINISH_S = 6  # texts may still end by themselves for this long
 GRACE_S = 8  # then they are cut off cleanly, and by now every connection is closed
@@ -32,8 +31,8 @@ def main() -> int:
     settings = load_settings()
     configure_logging()
     try:
-        app = create_app(settings)
-        listening = listen(settings)
+        require(settings, "service_secret", "the web signs its calls to the inference service with it")
+        listening = bind(settings)
     except SettingMissing as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -43,19 +42,24 @@ def main() -> int:
             "something else listens there; end it or set INFERENCE_PORT\n"
         )
         return 1
-    config = uvicorn.Config(app, access_log=False, log_config=None, timeout_graceful_shutdown=GRACE_S)
+    from inference.server import create_app  # torch takes seconds, and what is wrong above is said at once
+
+    config = uvicorn.Config(create_app(settings), access_log=False, log_config=None, timeout_graceful_shutdown=GRACE_S)
     structlog.get_logger().info("listening", host=settings.bind_host, port=settings.inference_port)
     Server(config).run(sockets=[listening])
     return 0
 
 
-def listen(settings: Settings) -> socket.socket:
-    """The bound socket.
+def bind(settings: Settings) -> socket.socket:
+    """The service's socket, which listens only when the application is up.
 
     Raises:
         OSError: the address cannot be had.
     """
-    return socket.create_server((settings.bind_host, settings.inference_port), backlog=2048)
+    bound = socket.socket(socket.AF_INET6 if ":" in settings.bind_host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((settings.bind_host, settings.inference_port))
+    return bound
 
 
 def configure_logging() -> None:

@@ -222,13 +222,7 @@ class VerifiedFiles:
 
     def __init__(self, memory: Path) -> None:
         self._memory = memory
-        self._seen: dict[str, list[int | str]] = {}
-        try:
-            remembered = json.loads(memory.read_text())
-        except (OSError, ValueError):
-            return  # nothing remembered: everything is hashed again
-        if isinstance(remembered, dict):
-            self._seen = remembered
+        self._seen = self._remembered()
 
     def holds(self, file: Path, entry: FileEntry, report: Callable[[int], None]) -> bool:
         """Whether `file` holds the bytes of `entry`; hashes it when that is not known already."""
@@ -248,12 +242,19 @@ class VerifiedFiles:
         self._memory.unlink(missing_ok=True)
 
     def save(self) -> None:
-        """Remember what was verified, and drop files that are gone."""
+        """Remember what was verified beside what others verified meanwhile, and drop files that are gone."""
         self._memory.parent.mkdir(parents=True, exist_ok=True)
-        kept = {path: seen for path, seen in self._seen.items() if Path(path).exists()}
+        kept = {path: seen for path, seen in (self._remembered() | self._seen).items() if Path(path).exists()}
         temporary = self._memory.with_suffix(f".{os.getpid()}.tmp")
         temporary.write_text(json.dumps(kept, indent=1))
         temporary.replace(self._memory)
+
+    def _remembered(self) -> dict[str, list[int | str]]:
+        try:
+            remembered = json.loads(self._memory.read_text())
+        except (OSError, ValueError):
+            return {}  # nothing remembered: everything is hashed again
+        return remembered if isinstance(remembered, dict) else {}
 
 
 def _fingerprint(file: Path, sha256: str) -> list[int | str]:

@@ -24,13 +24,6 @@ from inference.voices import Voice, Voices
 log = structlog.get_logger()
 
 
-class EmptyPrompt(ValueError):
-    """There is nothing to continue from."""
-
-    def __init__(self) -> None:
-        super().__init__("the prompt is empty and this voice needs at least one token to go on from: write a few words")
-
-
 class EngineFailed(RuntimeError):
     """The engine broke in mid-text. It is loaded anew at the next request."""
 
@@ -47,7 +40,7 @@ async def write(
 
     Raises:
         UnknownVoice, VoiceRefused, VoicesBusy, Stopping, BucketAway: the voice cannot be had.
-        EmptyPrompt, PromptTooLong: the prompt does not fit it.
+        PromptTooLong: the prompt does not fit it.
         QueueFull: too many wait already.
         EngineStopped, EngineFailed: the engine is gone, or went while it was writing.
     """
@@ -85,8 +78,6 @@ async def _write(
 ) -> AsyncGenerator[Completion | None, None]:
     frame = voice.manifest.frame if wanted.framed else ""
     prompt_ids = await asyncio.to_thread(voice.engine.encode, wanted.prompt, frame=frame)
-    if not prompt_ids:
-        raise EmptyPrompt
     progress = _Progress(wanted, len(prompt_ids))
     inbox = Inbox()
     params = SamplingParams.model_validate(wanted.model_dump(include=set(SamplingParams.model_fields)))

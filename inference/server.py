@@ -25,7 +25,7 @@ from contracts.settings import Settings, require
 from contracts.wire import Completion, CompletionRequest, ErrorBody, ErrorResponse, VoiceList
 from inference.delivery import Postman
 from inference.engine import EngineStopped, PromptTooLong, QueueFull
-from inference.generation import EmptyPrompt, EngineFailed, whole, write
+from inference.generation import EngineFailed, whole, write
 from inference.telemetry import CONTENT_TYPE, Telemetry
 from inference.voices import Stopping, UnknownVoice, VoiceRefused, Voices, VoicesBusy
 
@@ -66,7 +66,6 @@ class ClientGone(Exception):
 
 REFUSALS: dict[type[Exception], tuple[int, str]] = {
     BadRequest: (400, "bad_request"),
-    EmptyPrompt: (400, "empty_prompt"),
     PromptTooLong: (400, "prompt_too_long"),
     service_token.TokenRefused: (401, "unauthorised"),
     UnknownVoice: (404, "unknown_voice"),
@@ -80,7 +79,7 @@ REFUSALS: dict[type[Exception], tuple[int, str]] = {
     NotReady: (503, "not_ready"),
     Stopping: (503, "stopping"),
 }
-FIELDS: dict[type[Exception], str] = {EmptyPrompt: "prompt", PromptTooLong: "prompt", UnknownVoice: "model"}
+FIELDS: dict[type[Exception], str] = {PromptTooLong: "prompt", UnknownVoice: "model"}
 RETRY_AFTER_S: dict[type[Exception], int] = {BucketAway: 5, EngineStopped: 1, Stopping: 5}
 
 

@@ -179,6 +179,10 @@ class Voices:
             return f"the checkpoint {name!r} is {self._state(listings[name])[1] or 'about to be loaded'}"
         return ""
 
+    def resident(self) -> dict[str, Voice]:
+        """The voices in memory, by name."""
+        return dict(self._resident)
+
     def stats(self) -> dict[str, EngineStats]:
         """What each resident engine is doing."""
         return {name: voice.engine.stats() for name, voice in self._resident.items()}

@@ -39,7 +39,7 @@ def make_tiny_checkpoint(folder: Path) -> None:
     tokenizer = Tokenizer(models.BPE(vocab={symbol: i for i, symbol in enumerate([*alphabet, "<|end|>"])}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>").save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
     torch.manual_seed(1)
     config = LlamaConfig(
         vocab_size=len(alphabet) + 1,
@@ -49,7 +49,7 @@ def make_tiny_checkpoint(folder: Path) -> None:
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=2048,
-        eos_token_id=None,  # random weights would end at a random place; tests want as many tokens as they ask for
+        eos_token_id=None,  # with an end, here or in the tokenizer, random weights would stop at a random place
         bos_token_id=None,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
