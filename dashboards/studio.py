@@ -5,7 +5,9 @@ The sheet and the takes are drawn by the bundle (frontend/src); this page draws 
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
@@ -185,28 +187,26 @@ def _buttons() -> Component:
 
 def opened(pathname: str | None) -> dict[str, Any]:
     """What the editor is to show at this address: a lyric, or a fresh sheet, and why it is not what was asked."""
-    writer = current_writer()
-    sheet: dict[str, Any] = {"writer": _known(writer), "lyric": None}
     lyric_id = lyric_id_in(pathname)
-    if lyric_id is None:
-        return sheet
+    sheet: dict[str, Any] = {"writer": None, "lyric": None}
     try:
-        with unit_of_work() as session:
-            found = lyric.get(session, _own(writer), lyric_id)
+        writer = current_writer()
+        sheet["writer"] = _known(writer)
+        return sheet if lyric_id is None else sheet | {"lyric": _lyric(writer, lyric_id)}
     except AppError as error:
-        return sheet | {"error": error.message}
-    return sheet | {"lyric": as_words(found)}
+        return sheet | {"error": error.message, "is_away": error.status >= HTTPStatus.INTERNAL_SERVER_ERROR}
+
+
+def _lyric(writer: Writer | None, lyric_id: UUID) -> dict[str, Any]:
+    if writer is None:
+        raise NotFound("This lyric is not in your library. Log in if it is yours.")
+    with unit_of_work() as session:
+        return as_words(lyric.get(session, writer.id, lyric_id))
 
 
 def as_words(view: lyric.LyricView) -> dict[str, Any]:
     """A lyric as the editor takes it."""
     return {"id": str(view.id), "title": view.title, "text": view.text, "revision": view.revision}
-
-
-def _own(writer: Writer | None) -> Any:
-    if writer is None:
-        raise NotFound("This lyric is not in your library. Log in if it is yours.")
-    return writer.id
 
 
 def _known(writer: Writer | None) -> dict[str, Any] | None:

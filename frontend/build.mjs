@@ -21,7 +21,7 @@ if (process.argv.includes("--test")) {
     sourcemap: false,
     format: "iife",
     target: "es2022",
-    loader: { ".woff2": "file", ".svg": "file" },
+    loader: { ".woff2": "file", ".svg": "dataurl" },
     legalComments: "linked",
     outdir,
     logLevel: "info",

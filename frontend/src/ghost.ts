@@ -1,9 +1,15 @@
 // The studio's bundle: Dash loads it before it draws the page, and finds the clientside callbacks under `ghost`.
 
 import * as drawers from "./drawers.ts";
-import { callbacks } from "./studio.ts";
+import { callbacks, showAway } from "./studio.ts";
 import * as theme from "./theme.ts";
 
 window.dash_clientside = Object.assign(window.dash_clientside ?? {}, { ghost: callbacks });
 theme.listen();
 drawers.listen();
+
+// Dash says nothing when the request that opens a lyric finds no server: look for ourselves.
+const PATIENCE_MS = 12_000;
+window.setTimeout(() => {
+  if (document.getElementById("sheet")) showAway("The studio does not answer. What you wrote is kept in this browser.");
+}, PATIENCE_MS);

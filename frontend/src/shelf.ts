@@ -172,6 +172,7 @@ export class Shelf {
     if (error.status === 402 && isGuest) ways.push({ label: "Sign up free", href: `/signup?next=${next}` });
     if (error.status === 401 || (error.status === 402 && isGuest)) ways.push({ label: "Log in", href: `/login?next=${next}` });
     run.batch.fail(error.message, ways, error.status !== 402);
+    run.batch.element.classList.toggle("batch-spent", error.status === 402);
     this.end(run, error.message);
   }
 

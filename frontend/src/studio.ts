@@ -16,6 +16,8 @@ interface Opened {
   writer: Writer | null;
   lyric: Lyric | null;
   error?: string;
+  /** The server cannot say just now: what is open stays open. */
+  is_away?: boolean;
 }
 
 class Studio {
@@ -62,7 +64,7 @@ class Studio {
 
   open(opened: Opened): void {
     if (opened.error !== undefined) {
-      this.tell(opened.error);
+      tell(opened.error);
       if (!opened.lyric) this.moveTo("/");
     }
     const isSame = opened.lyric !== null && opened.lyric.id === this.autosave.id;
@@ -88,7 +90,7 @@ class Studio {
     this.isOpening = false;
     this.dress();
     document.querySelector<HTMLDialogElement>("dialog[open]")?.close();
-    this.tell("Restored. Ctrl-Z takes it back.");
+    tell("Restored. Ctrl-Z takes it back.");
   }
 
   /** A lyric was deleted: if it is the open one, a fresh sheet takes its place, and nothing saves it back. */
@@ -105,11 +107,12 @@ class Studio {
     if (this.shelf.isWriting) return;
     if (this.editor.isBlank) {
       if (seed.trim() === "") {
-        this.tell("Type a first line, then Write.");
+        tell("Type a first line, then Write.");
         document.getElementById("seed")?.focus();
         return;
       }
       this.editor.begin(seed);
+      this.editor.focus(); // the seed line goes away now
       window.dash_clientside.set_props("seed", { value: "" });
     }
     const seam = this.editor.seam();
@@ -129,14 +132,10 @@ class Studio {
     void this.shelf.stop();
   }
 
-  tell(words: string): void {
-    const note = el("div", { class: "toast", role: "status" }, words);
-    const toasts = must("toasts");
-    toasts.replaceChildren(note);
-    toasts.popover = "manual";
-    toasts.hidePopover();
-    toasts.showPopover(); // anew, so that it stands above a drawer that was opened since
-    window.setTimeout(() => note.remove(), 6_000);
+  /** What was asked for cannot be had now: the address goes back to what is open. */
+  stay(why: string): void {
+    tell(why);
+    this.moveTo(this.autosave.id === null ? "/" : `/lyrics/${this.autosave.id}`);
   }
 
   private autosaveOf(lyric: Lyric | null): Autosave {
@@ -145,7 +144,7 @@ class Studio {
 
   private ask(place: { prompt: string; lead: string; anchor: { at: number } }, settings: Settings): void {
     if (settings.voice === "") {
-      this.tell("No voice is here yet. They are listed as soon as one answers.");
+      tell("No voice is here yet. They are listed as soon as one answers.");
       return;
     }
     const ready = ensureWriter()
@@ -200,7 +199,7 @@ class Studio {
     if (!orphan) return;
     this.show(orphan.entry.title, orphan.entry.text);
     this.autosave.adopt(orphan.name, orphan.entry);
-    this.tell("These words had not reached the studio yet. Here they are again.");
+    tell("These words had not reached the studio yet. Here they are again.");
   }
 
   private showState(state: SaveState): void {
@@ -229,15 +228,16 @@ class Studio {
       if (text !== this.editor.text) this.editor.replace(text);
       this.isOpening = false;
       void this.autosave.settle({ title, text }, theirs);
+      this.editor.focus();
     };
     const both = async (): Promise<void> => {
       try {
         await call<Lyric>("POST", "/api/v1/lyrics", { title: `${mine.title || "Untitled"} (mine)`, text: this.editor.text });
         settle(theirs.title, theirs.text);
-        this.tell("Yours is in the library as a lyric of its own.");
+        tell("Yours is in the library as a lyric of its own.");
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        this.tell(error.message);
+        tell(error.message);
       }
     };
     this.conflict.replaceChildren(
@@ -259,6 +259,25 @@ class Studio {
     say("This lyric was changed in another place. Choose what stands.");
   }
 }
+
+function tell(words: string): void {
+  const note = el("div", { class: "toast", role: "status" }, words);
+  const toasts = must("toasts");
+  toasts.replaceChildren(note);
+  toasts.popover = "manual";
+  toasts.hidePopover();
+  toasts.showPopover(); // anew, so that it stands above a drawer that was opened since
+  window.setTimeout(() => note.remove(), TOAST_MS);
+}
+
+/** Nothing can be opened: better no sheet than an empty one that looks like the lyric. */
+export function showAway(why: string): void {
+  if (studio) return;
+  const again = button("reload", "Try again", "button small", () => location.reload());
+  must("sheet").replaceChildren(el("div", { class: "away" }, el("div", { class: "trouble", role: "alert" }, el("p", {}, why), el("div", { class: "notice-actions" }, again))));
+}
+
+const TOAST_MS = 6_000;
 
 let studio: Studio | null = null;
 
@@ -304,6 +323,11 @@ export const callbacks = {
   },
   open(opened: Opened | null): void {
     if (!opened) return;
+    if (opened.is_away) {
+      if (studio) studio.stay(opened.error ?? "");
+      else showAway(opened.error ?? "");
+      return;
+    }
     if (opened.writer) arrived(opened.writer);
     theStudio().open(opened);
   },
@@ -326,7 +350,7 @@ export const callbacks = {
     return options?.find(({ value }) => value === voice)?.title ?? "None yet";
   },
   tell(notice: { message: string } | null): void {
-    if (notice) theStudio().tell(notice.message);
+    if (notice) tell(notice.message);
   },
   dials(length: number | null, spice: number | null, n: number | null): [string, string, string] {
     const tokens = Number(length ?? 64);

@@ -38,7 +38,8 @@ class Take {
   readonly element: HTMLElement;
   private text = "";
   private fresh = "";
-  private readonly body = el("div", { class: "take-text" });
+  private readonly page = document.createTextNode("");
+  private readonly body = el("div", { class: "take-text" }, this.page);
   private readonly caption = el("span", { class: "take-state" });
   private readonly keepButton: HTMLButtonElement;
   private readonly copyButton: HTMLButtonElement;
@@ -49,6 +50,7 @@ class Take {
       this.element.dataset["kept"] = "";
       this.keepButton.textContent = "Keep again";
     });
+    this.keepButton.addEventListener("mousedown", (event) => event.preventDefault()); // a press must not undo the selection
     this.copyButton = button(`copy-${id}`, "Copy", "button small quiet", () => void this.copy());
     const foot = el("footer", { class: "take-foot" }, this.caption, this.copyButton, this.keepButton);
     this.element = el("article", { id: `take-${id}`, class: "take", "aria-label": `Take ${index + 1}` }, this.body, foot);
@@ -80,9 +82,13 @@ class Take {
   /** Draw what has come since the last frame. */
   draw(): void {
     if (this.fresh === "") return;
+    const before = this.page.data;
     this.text += this.fresh;
     this.fresh = "";
-    this.body.textContent = shown(this.text);
+    const now = shown(this.text);
+    // appending leaves alone what the reader has selected
+    if (now.startsWith(before)) this.page.appendData(now.slice(before.length));
+    else this.page.data = now;
     if (this.state === "waiting") this.become("writing");
     this.settleButtons();
   }
@@ -201,7 +207,9 @@ export class Batch {
     for (const take of this.takes) take.become("failed");
     this.element.classList.toggle("batch-refused", !this.hasText);
     const actions = el("div", { class: "notice-actions" });
-    for (const { label, href } of ways) actions.append(el("a", { class: "button small primary", href, id: `way-out-${this.number}` }, label));
+    ways.forEach(({ label, href }, i) => {
+      actions.append(el("a", { class: `button small${i === 0 ? " primary" : ""}`, href, id: `way-out-${this.number}-${i + 1}` }, label));
+    });
     if (mayRetry) actions.append(button(`retry-${this.number}`, "Retry", "button small", () => this.deeds.retry(this)));
     this.notice.className = "batch-notice trouble";
     this.notice.replaceChildren(el("p", {}, message), actions);

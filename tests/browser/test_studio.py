@@ -89,10 +89,27 @@ def test_a_take_goes_in_where_it_was_asked_for_even_after_edits_above(visit: Vis
     assert len(found) > 3
 
 
+def test_a_part_of_a_take_can_be_kept(visit: Visit) -> None:
+    page = visit.page
+    open_studio(page)
+    write_first_line(page)
+    expect(takes_of(page, "done")).to_have_count(2)
+    page.evaluate(
+        """() => {
+            const words = document.querySelector("#take-1-1 .take-text").firstChild;
+            getSelection().setBaseAndExtent(words, 0, words, 3);
+        }"""
+    )
+    selected = page.evaluate("getSelection().toString()")
+    page.locator("#keep-1-1").click()
+    assert "".join("".join(lines(page)).split()) == "".join(f"{FIRST_LINE}{selected}".split())
+
+
 def test_escape_stops_and_the_text_so_far_stays(visit: Visit, brake: Brake) -> None:
     page = visit.page
     open_studio(page)
     write_first_line(page)
+    expect(page.locator("#lyric-text")).to_be_focused()
     expect(takes_of(page, "writing")).to_have_count(2)
     page.keyboard.press("Escape")
     expect(takes_of(page, "stopped")).to_have_count(2)
@@ -146,7 +163,7 @@ def test_a_spent_allowance_says_what_to_do_and_keeps_the_text(visit: Visit) -> N
     write_first_line(page)
     refusal = page.locator("#batch-1 .batch-notice")
     expect(refusal).to_contain_text(f"{GUEST_TOKENS:,} are left")
-    expect(refusal.get_by_role("link", name="Sign up free")).to_have_attribute("href", re.compile(r"^/signup\?next="))
+    expect(page.locator("#way-out-1-1")).to_have_attribute("href", re.compile(r"^/signup\?next="))
     assert lines(page)[0] == FIRST_LINE
     visit.complaints.clear()  # the browser logs every answer of 402
 
