@@ -21,6 +21,10 @@ from inference.sequence import Piece
 from inference.telemetry import Telemetry
 from inference.voices import Voice, Voices
 
+SHORTEST_LYRIC = 200
+LONGEST_LINE = 400
+"""In characters, where a long lyric is cut to what a voice can read."""
+
 log = structlog.get_logger()
 
 
@@ -76,8 +80,7 @@ async def _write(
     began: float,
     heartbeat_s: float,
 ) -> AsyncGenerator[Completion | None, None]:
-    frame = voice.manifest.frame if wanted.framed else ""
-    prompt_ids = await asyncio.to_thread(voice.engine.encode, wanted.prompt, frame=frame)
+    prompt_ids = await asyncio.to_thread(_encode, voice, wanted)
     progress = _Progress(wanted, len(prompt_ids))
     inbox = Inbox()
     params = SamplingParams.model_validate(wanted.model_dump(include=set(SamplingParams.model_fields)))
@@ -112,6 +115,29 @@ async def _write(
             ttft_s=None if progress.ttft_s is None else round(progress.ttft_s, 4),
             total_s=round(monotonic() - began, 4),
         )
+
+
+def _encode(voice: Voice, wanted: CompletionRequest) -> list[int]:
+    """The prompt's ids. A framed prompt is a lyric so far: of one too long for the voice, the newest lines count."""
+    if not wanted.framed:
+        return voice.engine.encode(wanted.prompt)
+    text, limit = wanted.prompt, max(1, voice.engine.max_len - wanted.max_tokens)
+    while True:
+        ids = voice.engine.encode(text, frame=voice.manifest.frame)
+        surplus = len(ids) - limit
+        if surplus <= 0 or len(text) <= SHORTEST_LYRIC:
+            return ids
+        text = _without_beginning(text, num_chars=max(1, len(text) * surplus // len(ids)))
+
+
+def _without_beginning(text: str, num_chars: int) -> str:
+    """`text` less at least `num_chars` characters, cut at the end of a line where a line ends soon after.
+
+    >>> _without_beginning("one line\\ntwo lines\\nthree", 3)
+    'two lines\\nthree'
+    """
+    line_end = text.find("\n", num_chars - 1, num_chars + LONGEST_LINE)
+    return text[line_end + 1 :] if 0 <= line_end < len(text) - 1 else text[num_chars:]
 
 
 class _Progress:

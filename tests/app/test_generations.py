@@ -244,3 +244,11 @@ def test_an_event_number_must_be_a_number(alice: Caller) -> None:
     generation_id = start(alice)
     answer = alice("GET", f"/generations/{generation_id}/events", headers={"Last-Event-ID": "-1 or 1"})
     assert answer.status_code == 400
+
+
+def test_a_lyric_longer_than_the_voice_can_read_is_read_from_its_newest_lines(alice: Caller) -> None:
+    long_lyric = "".join(f"line number {i} of a very long song\n" for i in range(500))
+    generation_id = start(alice, prompt=long_lyric, max_tokens=24)
+    events = follow(alice, generation_id)
+    assert events[-1][1] == "done"
+    assert 900 < events[-1][2]["usage"]["prompt_tokens"] <= 1024 - 24
