@@ -13,6 +13,7 @@ app = typer.Typer(
     help="Ghost Rhymes: a studio for writing song lyrics with language models.",
     epilog="Settings come from the environment, else from $GHOST_HOME/stack.env, which `make run` writes.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -40,4 +41,4 @@ def root(
 
 def main() -> None:
     """Run the command; the process ends with its exit code."""
-    app()
+    app(prog_name="ghost")

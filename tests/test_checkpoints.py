@@ -18,6 +18,7 @@ import torch
 from click.testing import Result
 from gcp_storage_emulator.server import create_server
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, GPTJConfig, GPTNeoConfig, PreTrainedConfig
 from typer.testing import CliRunner
 
 from contracts.bucket import Bucket, LocalBucket, open_bucket
@@ -120,6 +121,46 @@ def test_old_pickles_become_the_same_tensors_in_safetensors(tiny: Path, tmp_path
         if path.endswith(".safetensors"):
             found |= load_file(file)
     assert {key: tensor.tolist() for key, tensor in found.items()} == {k: t.tolist() for k, t in tensors.items()}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        GPTNeoConfig(
+            vocab_size=257,
+            hidden_size=32,
+            num_layers=2,
+            num_heads=2,
+            attention_types=[[["global", "local"], 1]],
+            max_position_embeddings=64,
+            bos_token_id=None,
+            eos_token_id=None,
+        ),
+        GPTJConfig(
+            vocab_size=300, n_embd=32, n_layer=2, n_head=2, rotary_dim=4, n_positions=64, tie_word_embeddings=False
+        ),
+    ],
+    ids=lambda config: config.model_type,
+)
+def test_the_other_architectures_come_in_by_pickle_too(
+    ghost: Ghost, home: Path, tiny: Path, config: PreTrainedConfig
+) -> None:
+    (tiny / "generation_config.json").unlink()
+    network = AutoModelForCausalLM.from_config(config)
+    network.save_pretrained(tiny)
+    tensors = load_file(tiny / "model.safetensors")
+    (tiny / "model.safetensors").unlink()
+    buffers = {"transformer.h.0.attn.attention.bias": torch.ones(1), "transformer.h.0.attn.masked_bias": torch.ones(1)}
+    torch.save(tensors | buffers, tiny / "pytorch_model.bin")
+    added = add(ghost, tiny)
+    assert added.exit_code == 0, added.stderr
+    bucket = LocalBucket(home / "bucket")
+    listing = list_checkpoints(bucket)["demo"]
+    assert listing.manifest is not None
+    assert listing.manifest.architecture == config.model_type
+    assert listing.manifest.num_parameters == network.num_parameters()
+    directory = fetch(bucket, listing, home / "cache")
+    Engine.load(directory, dtype="float32", device="cpu", num_slots=2, max_len=64, max_waiting=0).stop()
 
 
 class Bomb:
