@@ -46,7 +46,7 @@ def random_checkpoint(name: str, cache: Path) -> Path:
 
 
 def write_checkpoint(directory: Path, config: Any, *, seed: int = 0) -> None:
-    """Writes a float32 network with random weights, and a byte-level tokenizer for all of its ids but GPT-J's padding."""
+    """Writes a float32 network with random weights, and a byte-level tokenizer for its ids (GPT-J's padding apart)."""
     num_tokens = min(config.vocab_size, 50257)
     config.bos_token_id = config.eos_token_id = num_tokens - 1
     config.pad_token_id = None
@@ -59,18 +59,10 @@ def write_checkpoint(directory: Path, config: Any, *, seed: int = 0) -> None:
 def byte_level_tokenizer(num_tokens: int) -> Any:
     """A byte-level BPE tokenizer with exactly `num_tokens` ids: bytes, then runs of letters, then `END`."""
     pieces = sorted(pre_tokenizers.ByteLevel.alphabet())
-    merges: list[tuple[str, str]] = []
     letters = "Ġ" + string.ascii_lowercase
-    heads = list(letters)
-    for head, tail in itertools.chain.from_iterable(
-        itertools.product(("".join(run) for run in itertools.product(letters, repeat=size)), letters)
-        for size in (1, 2, 3)
-    ):
-        if len(pieces) == num_tokens - 1:
-            break
-        merges.append((head, tail))
-        pieces.append(head + tail)
-    assert heads and len(pieces) == num_tokens - 1
+    heads = itertools.chain.from_iterable(itertools.product(letters, repeat=size) for size in (1, 2, 3))
+    merges = [("".join(head), tail) for head in heads for tail in letters][: num_tokens - 1 - len(pieces)]
+    pieces += ["".join(pair) for pair in merges]
     backend = Tokenizer(models.BPE(vocab={piece: i for i, piece in enumerate(pieces)}, merges=merges))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()

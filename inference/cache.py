@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,8 +26,10 @@ class KVCache:
         self.dtype = dtype
         padded_len = self.bucket(max_len)
         shape = (num_layers, num_slots, num_kv_heads, padded_len, head_dim)
-        self.keys = _zeros(shape, dtype, device)  # [num_layers, num_slots, num_kv_heads, padded_len, head_dim]
-        self.values = _zeros(shape, dtype, device)  # the same
+        self.keys = torch.zeros(
+            shape, dtype=dtype, device=device
+        )  # [num_layers, num_slots, num_kv_heads, padded_len, head_dim]
+        self.values = torch.zeros(shape, dtype=dtype, device=device)  # the same
 
     @staticmethod
     def bucket(length: int) -> int:
@@ -49,10 +50,3 @@ class KVCache:
         """Forgets a slot that may hold NaN: a mask hides stale numbers, but NaN shines through it."""
         self.keys[:, slot].zero_()
         self.values[:, slot].zero_()
-
-
-def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    if device.type == "cpu" and dtype is torch.float32:
-        # numpy asks the kernel for zero pages, which cost no memory until a sequence first writes there.
-        return torch.from_numpy(np.zeros(shape, dtype=np.float32))
-    return torch.zeros(shape, dtype=dtype, device=device)

@@ -22,7 +22,7 @@ import torch
 from transformers import AutoConfig, GenerationConfig
 
 from contracts.wire import FinishReason, SamplingParams
-from inference.device import num_cores, pick_device, pick_dtype
+from inference.device import keep_freed_memory, num_cores, pick_device, pick_dtype
 from inference.networks import read_network
 from inference.runner import Runner
 from inference.sampling import sample
@@ -119,6 +119,7 @@ class Engine:
             CheckpointError: the directory is not a whole checkpoint of a known architecture.
         """
         torch.set_num_threads(num_cores())
+        keep_freed_memory()
         where = pick_device(device)
         config = _read_config(directory)
         tokenizer = Tokenizer.load(directory, _eos_ids(directory, config))
@@ -163,6 +164,8 @@ class Engine:
         """
         if len(prompt_ids) > self.max_len - 1:
             raise PromptTooLong(len(prompt_ids), self.max_len - 1)
+        if not prompt_ids or not 0 <= min(prompt_ids) <= max(prompt_ids) < self.runner.network.num_embeddings:
+            raise ValueError("a prompt is a row of ids that this checkpoint knows, at least one: use `encode`")
         seed = secrets.randbelow(_SEEDS) if params.seed is None else params.seed
         room = min(params.max_tokens, self.max_len - len(prompt_ids))
         takes = [

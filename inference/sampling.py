@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from contracts.wire import SamplingParams
 
@@ -41,14 +40,20 @@ class Draw:
 @torch.inference_mode()
 def sample(logits: Tensor, draws: Sequence[Draw]) -> list[int]:
     """One token a row of `logits` `[num_rows, vocab]` (float32, overwritten); `POISONED` where they are not finite."""
+    if not draws:  # a step that only read a piece of a long prompt
+        return []
     _penalise(logits, draws)
-    best, tokens = logits.max(-1)  # [num_rows] each; NaN wins the maximum, so it shows in `best`
-    rows = [row for row, draw in enumerate(draws) if draw.params.temperature > 0]
-    if rows:
-        chosen = torch.tensor(rows, device=logits.device)
-        warm = [draws[row] for row in rows]
-        tokens[chosen] = _nucleus(_weights(logits[chosen], best[chosen], warm), warm)
-    return torch.where(best.isfinite(), tokens, POISONED).tolist()
+    best = logits.amax(-1)  # [num_rows]; NaN wins a maximum, so it shows here
+    warm = [row for row, draw in enumerate(draws) if draw.params.temperature > 0]
+    if len(warm) == len(draws):
+        tokens = _nucleus(_weights(logits, best, draws), draws)
+    else:
+        tokens = logits.argmax(-1)
+        if warm:
+            rows, warm_draws = torch.tensor(warm, device=logits.device), [draws[row] for row in warm]
+            tokens[rows] = _nucleus(_weights(logits[rows], best[rows], warm_draws), warm_draws)
+    chosen: list[int] = torch.where(best.isfinite(), tokens, POISONED).tolist()
+    return chosen
 
 
 def _penalise(logits: Tensor, draws: Sequence[Draw]) -> None:
@@ -68,15 +73,19 @@ def _penalise(logits: Tensor, draws: Sequence[Draw]) -> None:
 def _weights(logits: Tensor, best: Tensor, draws: Sequence[Draw]) -> Tensor:
     """Unnormalised probabilities, 1 for the likeliest token, 0 beyond top-k: `[num_rows, vocab padded to BLOCK]`."""
     temperature = torch.tensor([draw.params.temperature for draw in draws], device=logits.device)
-    scores = functional.pad(logits, (0, -logits.shape[1] % BLOCK), value=float("-inf"))
-    scores.sub_(best[:, None]).div_(temperature[:, None])
-    top_k = [min(draw.params.top_k or logits.shape[1], logits.shape[1]) for draw in draws]
-    limited = [row for row, k in enumerate(top_k) if k < logits.shape[1]]
+    num_rows, vocab = logits.shape
+    scores = logits.new_empty((num_rows, vocab + -vocab % BLOCK))
+    torch.sub(logits, best[:, None], out=scores[:, :vocab])
+    scores[:, vocab:] = float("-inf")
+    scores.div_(temperature[:, None])
+    top_k = [min(draw.params.top_k or vocab, vocab) for draw in draws]
+    limited = [row for row, k in enumerate(top_k) if k < vocab]
     if limited:
         chosen = torch.tensor(limited, device=logits.device)
         k = torch.tensor([top_k[row] for row in limited], device=logits.device)
-        highest = scores[chosen].topk(int(max(top_k[row] for row in limited)), -1).values
-        scores[chosen] = scores[chosen].masked_fill_(scores[chosen] < highest.gather(1, k[:, None] - 1), float("-inf"))
+        theirs = scores[chosen]
+        highest = theirs.topk(max(top_k[row] for row in limited), -1).values
+        scores[chosen] = theirs.masked_fill_(theirs < highest.gather(1, k[:, None] - 1), float("-inf"))
     return scores.exp_()
 
 
@@ -89,7 +98,7 @@ def _nucleus(weights: Tensor, draws: Sequence[Draw]) -> Tensor:
     seeds = np.array([draw.seed for draw in draws], dtype=np.uint64)
     steps = np.array([draw.step for draw in draws], dtype=np.uint64)
     top_p = torch.tensor([draw.params.top_p for draw in draws], device=device)
-    tokens = weights.argmax(-1)  # stands if no round settles a row
+    tokens = torch.zeros(len(draws), dtype=torch.long, device=device)
     live = torch.arange(len(draws), device=device)  # rows not yet settled; `weights` holds these alone
     bound: Tensor | None = None
     for turn in range(MAX_ROUNDS):
@@ -103,8 +112,10 @@ def _nucleus(weights: Tensor, draws: Sequence[Draw]) -> Tensor:
         tokens[live[settled]] = drawn[settled]
         if bool(settled.all()):
             break
-        left = ~settled
+        left = ~settled  # what a row refused, and all that is no likelier, is ruled out for it
         live, weights, bound, top_p = live[left], above[left], bound[left], top_p[left]
+    else:
+        tokens[live] = weights.argmax(-1)
     return tokens
 
 

@@ -127,5 +127,5 @@ class Scheduler:
         siblings: list[Sequence] = []
         while self.waiting and self.waiting[0].prompt_ids is reader.prompt_ids and len(self.running) < self.num_slots:
             siblings.append(self.waiting.popleft())
-        self.running += siblings
+            self.running.append(siblings[-1])
         return siblings

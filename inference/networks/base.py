@@ -88,6 +88,11 @@ class Network(ABC):
         return self.head.num_features
 
     @property
+    def num_embeddings(self) -> int:
+        """Ids that may be read; `vocab_size` counts those that may be written."""
+        return len(self.embedding)
+
+    @property
     def device(self) -> torch.device:
         return self.embedding.device
 
