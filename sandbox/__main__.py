@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from rich.console import Console
 
@@ -21,16 +23,35 @@ async def _until_told(stack: Stack, console: Console) -> None:
         nonlocal told
         if not told:
             told = True
-            console.print("\nstopping everything ...", highlight=False)
             running.cancel()
+            _say(console, "\nstopping everything ...")
 
     for wish in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if wish is not signal.SIGHUP or signal.getsignal(wish) is not signal.SIG_IGN:  # nohup means it
             asyncio.get_running_loop().add_signal_handler(wish, stop)
+    watch = asyncio.ensure_future(_call_when_hung_up(stop))
     try:
         await running
     except asyncio.CancelledError:
-        console.print("stopped; nothing is left running", highlight=False)
+        _say(console, "stopped; nothing is left running")
+    finally:
+        watch.cancel()
+
+
+async def _call_when_hung_up(stop: Callable[[], None]) -> None:
+    """Call `stop` when our terminal has gone: the kernel tells a session's leader alone, and `make` may be that."""
+    if not sys.stdin.isatty():
+        return
+    poll = select.poll()
+    poll.register(sys.stdin.fileno(), 0)
+    while not poll.poll(0):
+        await asyncio.sleep(1.0)
+    stop()
+
+
+def _say(console: Console, text: str) -> None:
+    with suppress(OSError):  # the terminal may be what has gone
+        console.print(text, highlight=False)
 
 
 def _flat(failures: BaseExceptionGroup[StackFailed]) -> Iterator[StackFailed]:
