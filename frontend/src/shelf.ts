@@ -80,6 +80,7 @@ export class Shelf {
     const batch = this.add(place, settings.n, `${voice} · spice ${settings.temperature}`);
     const run: Run = (this.current = { batch, id: null, isStopped: false, close: () => undefined });
     this.dress();
+    batch.element.scrollIntoView({ block: "nearest" });
     say(settings.n === 1 ? "Writing a take." : `Writing ${settings.n} takes.`);
     const slow = window.setTimeout(() => run.isStopped || batch.wait(`${voice} is warming up; the first words after a rest take a few seconds more.`), SLOW_MS);
     try {

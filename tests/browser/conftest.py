@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -95,25 +96,26 @@ class Web:
             return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def web(postgres: Cluster, inference: InferenceService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """The web on a database of its own."""
     if not are_fresh():
         build()
+    name = f"browser_{uuid4().hex}"
     admin = create_engine(postgres.url(), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE browser TEMPLATE {TEMPLATE}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
     admin.dispose()
-    url = make_url(postgres.url("browser")).render_as_string(hide_password=False)
+    url = make_url(postgres.url(name)).render_as_string(hide_password=False)
     web = Web(tmp_path_factory.mktemp("web"), url, inference.url)
     web.start()
     yield web
     web.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """One browser for all walks."""
+    """One browser for all walks. Gone after them: while it lives, no other test of this process may run async code."""
     expect.set_options(timeout=PATIENCE_MS)
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
