@@ -98,12 +98,12 @@ class InferenceClient:
                     raise _refusal(answer.status_code, await answer.aread())
                 began = True
                 on_accepted()
-                async for line in answer.aiter_lines():
-                    if not line.startswith("data: "):
+                async for line in _lines(answer):
+                    if not line.startswith(b"data: "):
                         continue
-                    if line == "data: [DONE]":
+                    if line == b"data: [DONE]":
                         return
-                    yield _completion(line.removeprefix("data: "))
+                    yield _completion(line.removeprefix(b"data: "))
         except httpx.HTTPError as error:
             raise (VoiceLost() if began else VoicesAway()) from error
         raise VoiceLost
@@ -116,7 +116,16 @@ class InferenceClient:
         return {"Authorization": f"Bearer {issue(self._secret, audience='inference', issuer='web')}"}
 
 
-def _completion(data: str) -> Completion:
+async def _lines(answer: httpx.Response) -> AsyncIterator[bytes]:
+    """The stream's lines. httpx's own splitting also cuts at U+2028 and its like, which a text may hold."""
+    rest = b""
+    async for chunk in answer.aiter_bytes():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.rstrip(b"\r")
+
+
+def _completion(data: bytes) -> Completion:
     raw = json.loads(data)
     if "error" in raw:
         raise VoiceLost

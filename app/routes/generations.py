@@ -83,7 +83,7 @@ def _event_stream(events: Iterator[EventRow | None]) -> Iterator[str]:
             if event is None:
                 yield ": still here\n\n"
             else:
-                yield f"event: {event.kind}\nid: {event.seq}\ndata: {json.dumps(event.payload, ensure_ascii=False)}\n\n"
+                yield f"event: {event.kind}\nid: {event.seq}\ndata: {json.dumps(event.payload)}\n\n"
     except AppError as error:
         # The status line is long gone; closing without `done` or `error` makes the reader ask again from where it was.
         yield f": {error.name}\n\n"
