@@ -299,7 +299,7 @@ class Stack:
             if is_ready:
                 return
             self._give_up_after(deaths)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)
         tails = "\n".join(f"The end of {p}:\n{_tail(p)}" for p in self._logs())
         raise StackFailed(
             f"not ready after {READY_TIMEOUT_S:.0f} s; {self._plan.address}/ready said: {answer}\n{tails}"
