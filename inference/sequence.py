@@ -70,7 +70,7 @@ class Sequence:
             return self.finish("error")
         self.token_ids.append(token)
         self._num_unsent += 1
-        if token in self.tokenizer.eos_ids:
+        if token in self.tokenizer.end_ids:
             return self.finish("stop")
         text = self._text.feed(self.tokenizer.bytes_of[token])
         if self._text.stopped:

@@ -19,16 +19,19 @@ _PADDING = re.compile(r"<\|extratoken_\d+\|>")
 class Tokenizer:
     """Encodes prompts and spells ids as bytes. Safe to call from any thread."""
 
-    def __init__(self, backend: Backend, eos_ids: Iterable[int], directory: Path) -> None:
+    def __init__(self, backend: Backend, eos_ids: Iterable[int], directory: Path, *, marks: Iterable[int] = ()) -> None:
         backend.no_truncation()
         backend.no_padding()
         self._framer = backend
         self._writer = Backend.from_str(backend.to_str())
         self._writer.encode_special_tokens = True  # what a user types is text, never a control token
-        self.eos_ids = frozenset(eos_ids)
+        eos_ids = frozenset(eos_ids)
+        self._empty = [min(eos_ids, default=0)]
+        self.end_ids = eos_ids.union(marks)
+        """A text ends before any of these: a network that writes a mark of its format has begun another text."""
         self.bytes_of = _spell(backend, directory)
         """One entry an id; special tokens are empty."""
-        self._prefix = [token for token in backend.encode("").ids if token not in self.eos_ids]
+        self._prefix = [token for token in backend.encode("").ids if token not in eos_ids]
 
     @classmethod
     def load(cls, directory: Path, eos_ids: Iterable[int]) -> Tokenizer:
@@ -37,8 +40,9 @@ class Tokenizer:
             loaded = AutoTokenizer.from_pretrained(str(directory), local_files_only=True)
         except (OSError, ValueError) as error:
             raise CheckpointError(directory, f"its tokenizer cannot be read ({error})") from error
-        own = [] if loaded.eos_token_id is None else [loaded.eos_token_id]
-        return cls(loaded.backend_tokenizer, [*eos_ids, *own], directory)
+        own = {loaded.eos_token_id} - {None}
+        marks = {loaded.bos_token_id, loaded.pad_token_id, loaded.unk_token_id} - {None}
+        return cls(loaded.backend_tokenizer, own.union(eos_ids), directory, marks=marks)
 
     @property
     def num_tokens(self) -> int:
@@ -54,7 +58,7 @@ class Tokenizer:
         written: list[int] = self._writer.encode(text, add_special_tokens=False).ids
         prefix = [] if self._prefix and framed[: len(self._prefix)] == self._prefix else self._prefix
         ids = [*prefix, *framed, *written]
-        return ids or [min(self.eos_ids, default=0)]
+        return ids or self._empty
 
 
 def _spell(backend: Backend, directory: Path) -> list[bytes]:

@@ -102,7 +102,7 @@ def test_who_is_aborted_while_waiting_leaves_the_queue() -> None:
     assert list(scheduler.waiting) == [three]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_slots_always_hold_what_their_sequence_has_read(data: st.DataObject) -> None:
     """A cache is played out on paper: slot -> whose positions stand in it."""

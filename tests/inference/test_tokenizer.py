@@ -75,3 +75,12 @@ def test_gptjs_padding_tokens_do_not_count() -> None:
     backend = byte_level_tokenizer(640).backend_tokenizer
     backend.add_tokens([f"<|extratoken_{nth}|>" for nth in range(1, 9)])
     assert Tokenizer(backend, [639], HERE).num_tokens == 640
+
+
+def test_a_mark_of_the_format_ends_a_text_like_its_end(tmp_path: Path) -> None:
+    loaded = byte_level_tokenizer(640)
+    loaded.add_special_tokens({"bos_token": "<|turn|>"})
+    loaded.save_pretrained(tmp_path)
+    tokenizer = Tokenizer.load(tmp_path, [5])
+    assert tokenizer.end_ids == {5, 639, 640}
+    assert tokenizer.encode("") == [5]
