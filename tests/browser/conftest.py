@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from sandbox.bundles import are_fresh, build
+from sandbox.chromium import find
 from sandbox.postgres import Cluster
 from tests.conftest import TEMPLATE
 from tests.services import SECRET, InferenceService, free_port
@@ -117,7 +117,9 @@ def web(postgres: Cluster, inference: InferenceService, tmp_path_factory: pytest
 def chromium() -> Iterator[Browser]:
     """One browser for all walks. Gone after them: while it lives, no other test of this process may run async code."""
     expect.set_options(timeout=PATIENCE_MS)
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    path = find()
+    if path is None:
+        pytest.skip("there is no Chromium here; `make test` installs one where it can")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
         yield browser
