@@ -41,6 +41,7 @@ import torch
 from transformers import AutoModelForCausalLM, StoppingCriteria
 
 from bench.checkpoints import SHAPES, random_checkpoint
+from contracts.settings import share_cores
 from contracts.wire import SamplingParams
 from inference.device import num_cores, pick_dtype
 from inference.engine import Engine, Piece
@@ -280,6 +281,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--requests", type=int, default=3, help="requests of each user that our engine answers")
     parser.add_argument("--json", type=Path, help="a file that gets one JSON object a line")
     options = parser.parse_args(arguments)
+    share_cores()  # for the processes that measure
     directory = Path(options.checkpoint)
     if options.checkpoint in SHAPES:
         directory = random_checkpoint(options.checkpoint, Path(tempfile.gettempdir()) / "ghost-bench-checkpoints")

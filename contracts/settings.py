@@ -95,6 +95,16 @@ def require(settings: Settings, name: str, why: str) -> str:
     return text
 
 
+def share_cores() -> None:
+    """Makes the idle threads of torch sleep soon instead of spinning; call it before torch is imported.
+
+    They spin for milliseconds by default. Alone on its cores a step is 3 % faster so; but with a web server and a
+    database on the same two cores the engine fell from 150 to 1 token a second, and with this to 25
+    (docs/decisions.md). Source: libgomp's manual, GOMP_SPINCOUNT.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+
+
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
     """The process's settings, read once."""

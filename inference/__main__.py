@@ -10,7 +10,7 @@ import sys
 import structlog
 import uvicorn
 
-from contracts.settings import SettingMissing, Settings, load_settings, require
+from contracts.settings import SettingMissing, Settings, load_settings, require, share_cores
 
 FINISH_S = 6  # texts may still end by themselves for this long
 GRACE_S = 8  # then they are cut off cleanly, and by now every connection is closed
@@ -29,6 +29,7 @@ class Server(uvicorn.Server):
 def main() -> int:
     """Run until a signal ends it. 0 after an orderly end, 1 when the port is taken, 2 when a setting is missing."""
     settings = load_settings()
+    share_cores()
     configure_logging()
     try:
         require(settings, "service_secret", "the web signs its calls to the inference service with it")
