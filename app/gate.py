@@ -53,13 +53,12 @@ def init_app(server: Flask, settings: Settings) -> None:
 
 
 def _check() -> None:
+    endpoint = request.endpoint
+    if endpoint and endpoint.startswith("api.") and endpoint not in PUBLIC:
+        required_writer()  # before CSRF: to a program without credentials, a word about pages would be nonsense
     if request.method not in SAFE_METHODS and bearer_token() is None:
         _check_csrf()
-    endpoint = request.endpoint
-    if endpoint is None or endpoint in PUBLIC:  # no endpoint: Flask answers 404 or 405 itself
-        return
-    if endpoint.startswith("api."):
-        required_writer()
+    if endpoint is None or endpoint in PUBLIC or endpoint.startswith("api."):  # None: Flask answers 404 or 405 itself
         return
     if _DASH.match(request.path):
         return

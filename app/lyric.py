@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from app.errors import AllowanceSpent, Conflict, NotFound
@@ -102,14 +102,12 @@ def get(session: Session, writer_id: UUID, lyric_id: UUID) -> LyricView:
 
 def find(session: Session, writer_id: UUID, *, limit: int = 500) -> list[LyricSummary]:
     """This writer's lyrics, the last touched first."""
-    opening = func.left(Lyric.text, 300)
-    rows = session.execute(
-        select(Lyric.id, Lyric.title, opening.label("opening"), Lyric.updated_at)
-        .where(Lyric.user_id == writer_id, Lyric.deleted_at.is_(None))
-        .order_by(Lyric.updated_at.desc(), Lyric.id)
-        .limit(limit)
-    )
-    return [LyricSummary(row.id, row.title, _first_line(row.opening), row.updated_at) for row in rows]
+    return _summaries(session, writer_id, Lyric.deleted_at.is_(None), limit)
+
+
+def deleted(session: Session, writer_id: UUID, *, limit: int = 10) -> list[LyricSummary]:
+    """What `undelete` could bring back, the last touched first."""
+    return _summaries(session, writer_id, Lyric.deleted_at.is_not(None), limit)
 
 
 def save(
@@ -177,7 +175,7 @@ def versions(session: Session, writer_id: UUID, lyric_id: UUID) -> list[VersionV
 
 
 def restore(session: Session, writer_id: UUID, lyric_id: UUID, version_id: UUID) -> LyricView:
-    """Make the lyric say what a version says; what it says now becomes a version itself."""
+    """Make the lyric say what a version says; what it says now becomes a version itself, and a title is never lost."""
     lyric = _own(session, writer_id, lyric_id)
     version = session.scalar(
         select(LyricVersion).where(LyricVersion.id == version_id, LyricVersion.lyric_id == lyric.id)
@@ -185,9 +183,22 @@ def restore(session: Session, writer_id: UUID, lyric_id: UUID, version_id: UUID)
     if version is None:
         raise NotFound("This lyric has no such version.")
     keep_version(session, writer_id, lyric_id, VersionReason.RESTORED)
-    if not save_if_current(session, lyric, title=version.title, text=version.text, revision=lyric.revision):
+    if not save_if_current(
+        session, lyric, title=version.title or lyric.title, text=version.text, revision=lyric.revision
+    ):
         raise LyricChanged(_view(lyric))
     return _view(lyric)
+
+
+def _summaries(session: Session, writer_id: UUID, which: ColumnElement[bool], limit: int) -> list[LyricSummary]:
+    opening = func.left(Lyric.text, 300)
+    rows = session.execute(
+        select(Lyric.id, Lyric.title, opening.label("opening"), Lyric.updated_at)
+        .where(Lyric.user_id == writer_id, which)
+        .order_by(Lyric.updated_at.desc(), Lyric.id)
+        .limit(limit)
+    )
+    return [LyricSummary(row.id, row.title, _first_line(row.opening), row.updated_at) for row in rows]
 
 
 def _own(session: Session, writer_id: UUID, lyric_id: UUID, *, deleted: bool = False) -> Lyric:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from app import account
 from app.db import unit_of_work
-from app.errors import BadInput, NotSignedIn, TooMany
+from app.errors import BadInput, NotFound, NotSignedIn, TooMany
 from app.plain_text import checked_text
 from contracts.settings import Settings
 from models import Generation, Lyric, User
@@ -105,6 +105,21 @@ def log_in(session: Session, *, email: str, password: str, sender: str, guest_id
     if guest_id and guest_id != user.id:
         _adopt(session, guest_id, user)
     return user
+
+
+def set_password(session: Session, *, email: str, password: str) -> None:
+    """Give a user a password: the operator's verb, for users that a token was made for, or who forgot theirs.
+
+    Raises:
+        NotFound: there is no such user.
+        BadInput: the password cannot be used.
+    """
+    address = normal_email(email)
+    user = user_by_email(session, address)
+    if user is None:
+        raise NotFound(f"There is no user {address}. `ghost token create --email {address}` makes one.")
+    _check_new_password(password, address)
+    user.password_hash = _hasher.hash(password)
 
 
 def count_guest(sender: str) -> None:

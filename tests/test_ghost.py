@@ -15,11 +15,12 @@ from models import ApiToken, User
 from models.token import hash_of
 
 
-def ghost(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def ghost(*arguments: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "ghost", *arguments],
         env=os.environ | environment,
+        input=typed,
         capture_output=True,
         text=True,
         timeout=60,
@@ -82,3 +83,32 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, database_url: str) -> None:
         assert len(done.stderr.strip().splitlines()) == 1
     assert not bad.stdout
     assert "out of reach" in away.stderr
+
+
+def test_a_token_can_be_listed_and_revoked(database_url: str) -> None:
+    secret = ghost("token", "create", "--email", "a@example.com", DATABASE_URL=database_url).stdout.splitlines()[-1]
+    listed = ghost("token", "ls", "--email", "a@example.com", DATABASE_URL=database_url).stdout
+    assert secret not in listed
+    token_id = listed.split()[0]
+    assert ghost("token", "revoke", token_id, DATABASE_URL=database_url).returncode == 0
+    assert ghost("token", "ls", "--email", "a@example.com", DATABASE_URL=database_url).stdout == ""
+    again = ghost("token", "revoke", token_id, DATABASE_URL=database_url)
+    assert again.returncode == 1
+    assert "ghost token ls" in again.stderr
+
+
+def test_an_operator_sets_a_password(database_url: str, session: Session) -> None:
+    ghost("token", "create", "--email", "a@example.com", DATABASE_URL=database_url)
+    weak = ghost("account", "password", "--email", "a@example.com", DATABASE_URL=database_url, typed="short\n")
+    assert (weak.returncode, "at least 10" in weak.stderr) == (1, True)
+    good = ghost(
+        "account", "password", "--email", "a@example.com", DATABASE_URL=database_url, typed="a long walk home\n"
+    )
+    assert good.returncode == 0, good.stderr
+    stored = session.scalars(select(User.password_hash)).one()
+    assert stored is not None
+    assert stored.startswith("$argon2id$")
+    nobody = ghost(
+        "account", "password", "--email", "b@example.com", DATABASE_URL=database_url, typed="a long walk home\n"
+    )
+    assert nobody.returncode == 1

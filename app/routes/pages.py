@@ -45,11 +45,12 @@ def _form_page(template: str, verb: Callable[[str, str], object]) -> ResponseRet
     form = CredentialsForm()
     next_url = _inside(request.values.get("next", "/"))
     if request.method == "GET":
-        return render_template(template, form=form, error=None, next_url=next_url)
+        return render_template(template, form=form, error=None, field=None, next_url=next_url)
     try:
         verb(form.email.data or "", form.password.data or "")
     except AppError as error:
-        return render_template(template, form=form, error=error.message, next_url=next_url), error.status, error.headers
+        shown = render_template(template, form=form, error=error.message, field=error.field, next_url=next_url)
+        return shown, error.status, error.headers
     return redirect(next_url, 303)
 
 

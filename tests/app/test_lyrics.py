@@ -7,6 +7,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine
 
+from app import lyric
+from app.db import unit_of_work
 from app.lyric import MAX_TEXT_CHARS
 from models import Account
 from tests.app.conftest import Caller
@@ -132,3 +134,22 @@ def test_a_full_library_says_so(alice: Caller, engine: Engine) -> None:
     answer = alice("POST", "/lyrics", {})
     assert answer.status_code == 402
     assert answer.json["error"]["code"] == "library_full"
+
+
+def test_restoring_never_takes_a_title_away(alice: Caller) -> None:
+    lyric_id = made(alice, title="")
+    alice("PATCH", f"/lyrics/{lyric_id}", {"text": "one", "revision": 1})
+    alice("PATCH", f"/lyrics/{lyric_id}", {"text": "two", "revision": 1})
+    alice("PATCH", f"/lyrics/{lyric_id}", {"title": "Kettle Rain"})
+    version = alice("GET", f"/lyrics/{lyric_id}/versions").json["versions"][0]
+    assert version["title"] == ""
+    restored = alice("POST", f"/lyrics/{lyric_id}/versions/{version['id']}/restore").json
+    assert (restored["title"], restored["text"]) == ("Kettle Rain", "two")
+
+
+def test_what_was_deleted_is_listed_apart(alice: Caller) -> None:
+    lyric_id = made(alice)
+    alice("DELETE", f"/lyrics/{lyric_id}")
+    with unit_of_work() as session:
+        assert [str(row.id) for row in lyric.deleted(session, alice.user().id)] == [lyric_id]
+        assert lyric.find(session, alice.user().id) == []

@@ -87,9 +87,9 @@ def test_guessing_is_throttled_across_refusals(submit: Submit) -> None:
     assert "minutes" in answer.text
 
 
-def test_without_a_csrf_token_nothing_happens(browser: FlaskClient) -> None:
+def test_without_a_csrf_token_nothing_happens(browser: FlaskClient, submit: Submit) -> None:
     assert browser.post("/signup", data={"email": "a@example.org", "password": PASSWORD}).status_code == 403
-    browser.get("/login")
+    submit("/signup", email="ada@example.org", password=PASSWORD)
     forged = browser.post("/api/v1/lyrics", json={}, headers={"X-CSRFToken": "forged"})
     assert forged.status_code == 403
     assert forged.json["error"]["code"] == "csrf"
