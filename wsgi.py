@@ -6,11 +6,12 @@ import atexit
 
 from app import generation
 from app.gate import trust_scripts
-from app.web import configure_logging, create_app
+from app.web import create_app
+from contracts import logs
 from contracts.settings import load_settings
 from dashboards import mount
 
-configure_logging()
+logs.configure()
 app = create_app(load_settings())
 atexit.register(generation.relay().close)
 _dash_app = mount(app)

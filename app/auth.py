@@ -135,6 +135,7 @@ def settings() -> Settings:
 
 def _begin_session(writer: Writer) -> Writer:
     session.clear()  # a new session for a new right: what was known of the old cookie is worth nothing now
+    g.pop("csrf_token", None)  # nor is the token that flask-wtf remembers of it
     remember(writer)
     return writer
 

@@ -40,6 +40,7 @@ ANSWER_S = 0.3
 """How long `start` waits to hear whether the service takes the request, so that a full queue is told at once."""
 HEARTBEAT_S = 5.0
 LOOK_AGAIN_S = 0.25
+SPARE_STREAMS = 4
 TERMINAL = ("done", "error")
 
 
@@ -174,6 +175,12 @@ def events(writer_id: UUID, generation_id: UUID, after: int = 0) -> Iterator[Eve
     return _follow(generation_id, after)
 
 
+def max_streams(writer_id: UUID) -> int:
+    """How many streams this writer may follow at once: a few more than texts, since a lost line is noticed late."""
+    with unit_of_work() as session:
+        return account_of(session, writer_id).max_generations + SPARE_STREAMS
+
+
 def _follow(generation_id: UUID, after: int) -> Iterator[EventRow | None]:
     with relay().reading(generation_id) as live:
         for event in live.read(after, HEARTBEAT_S) if live else ():
@@ -194,8 +201,8 @@ def _follow_table(generation_id: UUID, after: int) -> Iterator[EventRow | None]:
             row = session.get_one(Generation, generation_id)
             stored = events_after(session, generation_id, after)  # after the state was read: none can be missed
             rows = [EventRow(generation_id, e.seq, e.kind, e.payload) for e in stored]
-        if row.state.is_over and not rows and after == 0:
-            rows = list(_retold(row))
+        if row.state.is_over and not any(event.kind in TERMINAL for event in rows):
+            rows += _retold(row, after + len(rows))
         for event in rows:
             yield event
             after, quiet_since = event.seq, time.monotonic()
@@ -207,18 +214,14 @@ def _follow_table(generation_id: UUID, after: int) -> Iterator[EventRow | None]:
         time.sleep(LOOK_AGAIN_S)
 
 
-def _retold(row: Generation) -> Iterator[EventRow]:
-    """The events of a generation whose own have been cleared away: each take in one piece."""
-    for seq, take in enumerate(row.takes, start=1):
-        yield EventRow(row.id, seq, "token", {"take": take["index"], "text": take["text"]})
+def _retold(row: Generation, after: int) -> list[EventRow]:
+    """The last event again, for who asks past the end; with the takes before it where the events were cleared away."""
+    takes = row.takes if after == 0 else []
+    told = [EventRow(row.id, i, "token", {"take": t["index"], "text": t["text"]}) for i, t in enumerate(takes, start=1)]
     ending = _ending_of(row)
     failed = row.state is GenerationState.FAILED
-    yield EventRow(
-        row.id,
-        len(row.takes) + 1,
-        "error" if failed else "done",
-        failure_payload(ending) if failed else done_payload(ending),
-    )
+    kind, payload = ("error", failure_payload(ending)) if failed else ("done", done_payload(ending))
+    return [*told, EventRow(row.id, after + len(told) + 1, kind, payload)]
 
 
 def _ending_of(row: Generation) -> Ending:

@@ -11,18 +11,18 @@ from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import delete as delete_rows
 from sqlalchemy.orm import Session
 
 from app.errors import AllowanceSpent, Conflict, NotFound
 from app.plain_text import checked_text
-from models import Lyric, LyricVersion, VersionReason
-from models.account import account_of
+from models import Account, Lyric, LyricVersion, VersionReason
 from models.lyric import put_aside, save_if_current
 
 MAX_TEXT_CHARS = 200_000
 MAX_TITLE_CHARS = 200
 VERSION_EVERY = timedelta(minutes=5)
-MAX_VERSIONS_SHOWN = 200
+MAX_VERSIONS = 200
 
 
 class LyricView(NamedTuple):
@@ -75,15 +75,7 @@ def create(session: Session, writer_id: UUID, title: str = "", text: str = "") -
         AllowanceSpent: the writer has as many as the plan holds.
     """
     title, text = _checked(title, text)
-    limit = account_of(session, writer_id).max_lyrics
-    count = session.scalar(
-        select(func.count()).select_from(Lyric).where(Lyric.user_id == writer_id, Lyric.deleted_at.is_(None))
-    )
-    if (count or 0) >= limit:
-        raise AllowanceSpent(
-            f"Your library holds {limit:,} lyrics and is full. Delete one, or sign up for more room.",
-            code="library_full",
-        )
+    _check_room(session, writer_id)
     lyric = Lyric(user_id=writer_id, title=title, text=text)
     session.add(lyric)
     session.flush()
@@ -128,25 +120,22 @@ def save(
     new_title, new_text = _checked(lyric.title if title is None else title, lyric.text if text is None else text)
     if (new_title, new_text) == (lyric.title, lyric.text):
         return _view(lyric)
-    if revision is None or revision == lyric.revision:
-        _put_aside_now_and_then(session, lyric)
-    if save_if_current(session, lyric, title=new_title, text=new_text, revision=revision or lyric.revision):
+    if revision is None:
+        session.refresh(lyric, with_for_update=True)
+        revision = lyric.revision
+    if revision == lyric.revision:
+        _put_aside_now_and_then(session, lyric, new_text)
+    if save_if_current(session, lyric, title=new_title, text=new_text, revision=revision):
         return _view(lyric)
-    put_aside(
-        session, Lyric(id=lyric.id, revision=lyric.revision, title=new_title, text=new_text), VersionReason.CONFLICT
-    )
+    _put_aside(session, lyric, new_title, new_text, VersionReason.CONFLICT)
     session.commit()  # the error that follows must not take the writer's text with it
     raise LyricChanged(_view(lyric))
 
 
 def keep_version(session: Session, writer_id: UUID, lyric_id: UUID, reason: VersionReason) -> None:
-    """Put aside what the lyric says now, unless the last version says the same."""
+    """Put aside what the lyric says now."""
     lyric = _own(session, writer_id, lyric_id)
-    last = session.scalar(
-        select(LyricVersion).where(LyricVersion.lyric_id == lyric.id).order_by(LyricVersion.created_at.desc()).limit(1)
-    )
-    if lyric.text and (last is None or (last.title, last.text) != (lyric.title, lyric.text)):
-        put_aside(session, lyric, reason)
+    _put_aside(session, lyric, lyric.title, lyric.text, reason)
 
 
 def delete(session: Session, writer_id: UUID, lyric_id: UUID) -> None:
@@ -155,8 +144,13 @@ def delete(session: Session, writer_id: UUID, lyric_id: UUID) -> None:
 
 
 def undelete(session: Session, writer_id: UUID, lyric_id: UUID) -> LyricView:
-    """Bring a deleted lyric back."""
+    """Bring a deleted lyric back.
+
+    Raises:
+        AllowanceSpent: the library is full by now.
+    """
     lyric = _own(session, writer_id, lyric_id, deleted=True)
+    _check_room(session, writer_id)
     lyric.deleted_at = None
     session.flush()
     return _view(lyric)
@@ -169,7 +163,7 @@ def versions(session: Session, writer_id: UUID, lyric_id: UUID) -> list[VersionV
         select(LyricVersion)
         .where(LyricVersion.lyric_id == lyric.id)
         .order_by(LyricVersion.created_at.desc(), LyricVersion.id)
-        .limit(MAX_VERSIONS_SHOWN)
+        .limit(MAX_VERSIONS)
     )
     return [VersionView(v.id, v.revision, v.title, v.text, v.reason.value, v.created_at) for v in rows]
 
@@ -208,11 +202,35 @@ def _own(session: Session, writer_id: UUID, lyric_id: UUID, *, deleted: bool = F
     return lyric
 
 
-def _put_aside_now_and_then(session: Session, lyric: Lyric) -> None:
-    """While a writer types, keep a version every few minutes; clearing a long text keeps one at once."""
+def _put_aside(session: Session, lyric: Lyric, title: str, text: str, reason: VersionReason) -> None:
+    """Keep a text as a version, unless it is empty or the last version says the same; the oldest make room."""
+    newest = select(LyricVersion).where(LyricVersion.lyric_id == lyric.id).order_by(LyricVersion.created_at.desc())
+    last = session.scalar(newest.limit(1))
+    if text and (last is None or (last.title, last.text) != (title, text)):
+        put_aside(session, lyric, title=title, text=text, reason=reason)
+        kept = newest.with_only_columns(LyricVersion.id).limit(MAX_VERSIONS)
+        session.execute(
+            delete_rows(LyricVersion).where(LyricVersion.lyric_id == lyric.id, LyricVersion.id.not_in(kept))
+        )
+
+
+def _put_aside_now_and_then(session: Session, lyric: Lyric, new_text: str) -> None:
+    """While a writer types, keep a version every few minutes; when most of a text goes away, keep one at once."""
     last = session.scalar(select(func.max(LyricVersion.created_at)).where(LyricVersion.lyric_id == lyric.id))
-    if lyric.text and datetime.now(UTC) - (last or lyric.created_at) >= VERSION_EVERY:
-        put_aside(session, lyric, VersionReason.EDITED)
+    is_due = datetime.now(UTC) - (last or lyric.created_at) >= VERSION_EVERY
+    if lyric.text and (is_due or len(new_text) < len(lyric.text) / 2):
+        keep_version(session, lyric.user_id, lyric.id, VersionReason.EDITED)
+
+
+def _check_room(session: Session, writer_id: UUID) -> None:
+    """Raises AllowanceSpent when the library is full. Holds the account's row: two cannot take the last place."""
+    limit = session.scalar(select(Account.max_lyrics).where(Account.user_id == writer_id).with_for_update()) or 0
+    query = select(func.count()).select_from(Lyric).where(Lyric.user_id == writer_id, Lyric.deleted_at.is_(None))
+    if (session.scalar(query) or 0) >= limit:
+        raise AllowanceSpent(
+            f"Your library holds {limit:,} lyrics and is full. Delete one, or sign up for more room.",
+            code="library_full",
+        )
 
 
 def _checked(title: str, text: str) -> tuple[str, str]:

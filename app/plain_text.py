@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from app.errors import BadInput
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+from contracts.wire import NOT_TEXT
 
 
 def checked_text(value: str, *, field: str, max_chars: int) -> str:
@@ -24,7 +21,7 @@ def checked_text(value: str, *, field: str, max_chars: int) -> str:
             code=f"{field}_too_long",
             field=field,
         )
-    if found := _CONTROL.search(value):
+    if found := NOT_TEXT.search(value):
         raise BadInput(
             f"{field} holds a control character (U+{ord(found.group()):04X}) at position {found.start()}; "
             "only text, tabs and line ends can be kept.",

@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import unit_of_work
 from app.errors import AppError, ServiceAway
@@ -185,9 +184,9 @@ class Relay:
         return self._wait_for(self._client.is_ready())
 
     @property
-    def num_live(self) -> int:
-        """How many generations run in this process."""
-        return len(self._lives)
+    def is_alive(self) -> bool:
+        """Whether both threads do their work."""
+        return self._carrier.is_alive() and self._recorder.is_alive()
 
     def close(self) -> None:
         """Stop what is being written, store it, and end both threads. What takes longer the worker will end."""
@@ -308,7 +307,7 @@ class Relay:
                     return  # the worker ends what could not be stored
                 log.warning("recorder.database_away", waiting=len(news))
                 time.sleep(RETRY_S)
-            except SQLAlchemyError:
+            except Exception:  # the recorder must outlive whatever one generation brings
                 log.exception("recorder.refused", num_events=len(news), num_endings=len(endings))
                 self._record_one_by_one(news, endings)
                 return

@@ -22,6 +22,7 @@ from app.errors import BadInput, NotFound, NotSignedIn, TooMany
 from app.plain_text import checked_text
 from contracts.settings import Settings
 from models import Generation, Lyric, User
+from models.generation import OPEN_STATES
 from models.throttle import forget, hit, seconds_left
 from models.user import user_by_email
 
@@ -91,14 +92,17 @@ def log_in(session: Session, *, email: str, password: str, sender: str, guest_id
         NotSignedIn: the pair does not fit; it does not say which half.
         TooMany: too many tries.
     """
-    address = email.strip().lower()[:320]
-    _count(f"login:{sender}", MAX_TRIES_PER_SENDER, "There were many tries to log in from your network")
-    _count(f"login:{address}"[:200], MAX_TRIES_PER_ADDRESS, "There were many tries to log in to this account")
-    pair = f"login:{sender}:{address}"[:200]
+    _count(f"login-from:{sender}", MAX_TRIES_PER_SENDER, "There were many tries to log in from your network")
+    try:
+        address = normal_email(email)
+    except BadInput:
+        raise _no_such_pair() from None
+    _count(f"login-to:{address}", MAX_TRIES_PER_ADDRESS, "There were many tries to log in to this account")
+    pair = f"login-pair:{sender}:{address}"[:200]
     _count(pair, MAX_TRIES_PER_PAIR, "There were many tries to log in to this account")
     user = user_by_email(session, address)
     if not _fits(user.password_hash if user else None, password) or user is None:
-        raise NotSignedIn("This e-mail address and password do not belong together.", code="wrong_password")
+        raise _no_such_pair()
     forget(session, pair)
     if user.password_hash and _hasher.check_needs_rehash(user.password_hash):
         user.password_hash = _hasher.hash(password)
@@ -140,6 +144,10 @@ def _count(key: str, limit: int, what: str) -> None:
     raise TooMany(f"{what}. Wait {(wait_s + 59) // 60} minutes and try again.", code="throttled", retry_after_s=wait_s)
 
 
+def _no_such_pair() -> NotSignedIn:
+    return NotSignedIn("This e-mail address and password do not belong together.", code="wrong_password")
+
+
 def _check_new_password(password: str, address: str) -> None:
     checked_text(password, field="password", max_chars=MAX_PASSWORD_CHARS)
     if len(password) < MIN_PASSWORD_CHARS:
@@ -165,5 +173,7 @@ def _adopt(session: Session, guest_id: UUID, user: User) -> None:
     guest = session.get(User, guest_id)
     if guest is None or not guest.is_guest:
         return
-    for row in (Lyric, Generation):
-        session.execute(update(row).where(row.user_id == guest_id).values(user_id=user.id))
+    session.execute(update(Lyric).where(Lyric.user_id == guest_id).values(user_id=user.id))
+    # What is still being written stays the guest's: its reservation must go back to where it was taken from.
+    over = Generation.state.not_in(OPEN_STATES)
+    session.execute(update(Generation).where(Generation.user_id == guest_id, over).values(user_id=user.id))

@@ -19,7 +19,7 @@ from models.user import user_by_email
 
 
 def create_for_email(session: Session, email: str, *, name: str = "", expires_days: int | None = None) -> str:
-    """A new token for the user with this address, who is made if there is none (and can set a password later).
+    """A new token for the user with this address, who is made if there is none, without a password.
 
     Raises:
         BadInput: it is not an e-mail address.

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 
 import structlog
@@ -16,12 +15,13 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import auth, db, gate, generation
-from app.errors import AppError, error_of
+from app.errors import AppError, BadInput, error_of
 from app.relay import Relay
 from app.routes import api, ops, pages
 from contracts.settings import Settings, require
 
 MAX_BODY_BYTES = 2 << 20
+DASH_PATH = "/_dash-"
 JSON_PATHS = ("/api/", "/_dash-", "/ready", "/health")
 TITLES = {400: "That did not work", 403: "This page is out of date", 404: "Nothing here", 503: "One moment"}
 IN_WORDS = {
@@ -69,21 +69,6 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> Flask:
     return server
 
 
-def configure_logging() -> None:
-    """One JSON object a line on standard output; nobody's words, passwords or tokens among them."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ]
-    )
-
-
 def _show(error: AppError, status: int | None = None) -> ResponseReturnValue:
     status = status or error.status
     if request.path.startswith(JSON_PATHS):
@@ -100,4 +85,6 @@ def _show_http(error: HTTPException) -> ResponseReturnValue:
 
 def _show_unexpected(error: Exception) -> ResponseReturnValue:
     log.exception("web.unexpected", path=request.path, method=request.method, error=type(error).__name__)
+    if request.path.startswith(DASH_PATH):  # Dash trusts its own script; what it cannot read did not come from that
+        return _show(BadInput("The studio cannot read this request. Reload the page.", code="bad_callback"))
     return _show(AppError("Something went wrong on our side. Your text is kept in this browser: try again."))

@@ -7,6 +7,7 @@ and `framed` are ours.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -16,6 +17,11 @@ MAX_TOKENS = 1_024
 MAX_SAMPLES = 8
 MAX_STOPS = 8
 MAX_STOP_CHARS = 64
+
+DUST = 0.001
+"""Smaller temperatures and nuclei than this are taken for this: float32 cannot tell them from nothing."""
+NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""What no text of ours holds: control characters, but for tabs and line ends, and halves of characters."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -48,7 +54,14 @@ class SamplingParams(BaseModel):
     def _short_and_not_empty(cls, stops: tuple[str, ...]) -> tuple[str, ...]:
         if any(not 1 <= len(stop) <= MAX_STOP_CHARS for stop in stops):
             raise ValueError(f"a stop string has 1 to {MAX_STOP_CHARS} characters")
+        if any(NOT_TEXT.search(stop) for stop in stops):
+            raise ValueError("a stop string is text: no control characters but tabs and line ends")
         return stops
+
+    @field_validator("temperature", "top_p")
+    @classmethod
+    def _no_dust(cls, value: float) -> float:
+        return value if value >= DUST else (0.0 if value == 0 else DUST)
 
 
 class CompletionRequest(SamplingParams):

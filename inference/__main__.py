@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import sys
 
 import structlog
 import uvicorn
 
+from contracts import logs
 from contracts.settings import SettingMissing, Settings, load_settings, require, share_cores
 
 FINISH_S = 6  # texts may still end by themselves for this long
@@ -30,7 +30,7 @@ def main() -> int:
     """Run until a signal ends it. 0 after an orderly end, 1 when the port is taken, 2 when a setting is missing."""
     settings = load_settings()
     share_cores()
-    configure_logging()
+    logs.configure()
     try:
         require(settings, "service_secret", "the web signs its calls to the inference service with it")
         listening = bind(settings)
@@ -61,21 +61,6 @@ def bind(settings: Settings) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((settings.bind_host, settings.inference_port))
     return bound
-
-
-def configure_logging() -> None:
-    """One JSON object a line on stdout; libraries speak only from warnings up."""
-    logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(name)s %(levelname)s %(message)s")
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-        cache_logger_on_first_use=True,
-    )
 
 
 if __name__ == "__main__":

@@ -176,7 +176,10 @@ class Voices:
         for name in sorted(self._due):
             if name not in listings:
                 return f"the checkpoint {name!r}, to be loaded at the start, is not in the bucket {self._shelf.url}"
-            return f"the checkpoint {name!r} is {self._state(listings[name])[1] or 'about to be loaded'}"
+            state, reason = self._state(listings[name])
+            if state == "refused" and any(one.manifest and not self._why_refused(one) for one in listings.values()):
+                continue  # the other voices can write, and this one's card says why it does not
+            return f"{name}: {reason or 'about to be loaded'}"
         return ""
 
     def resident(self) -> dict[str, Voice]:

@@ -23,9 +23,7 @@ from sqlalchemy import (
     String,
     Text,
     Uuid,
-    and_,
     func,
-    or_,
     select,
     text,
     update,
@@ -258,11 +256,5 @@ def texts_so_far(session: Session, row: Generation) -> tuple[list[str], int]:
 
 def num_open(session: Session, user_id: UUID) -> int:
     """How many generations of this user are going on."""
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(Generation)
-            .where(and_(Generation.user_id == user_id, or_(*(Generation.state == state for state in OPEN_STATES))))
-        )
-        or 0
-    )
+    open_ones = select(func.count()).where(Generation.user_id == user_id, Generation.state.in_(OPEN_STATES))
+    return session.scalar(open_ones) or 0

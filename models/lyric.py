@@ -70,10 +70,7 @@ def save_if_current(session: Session, lyric: Lyric, *, title: str, text: str, re
     return saved is not None
 
 
-def put_aside(session: Session, lyric: Lyric, reason: VersionReason) -> LyricVersion:
-    """Keep what the lyric says now as a version."""
-    version = LyricVersion(
-        lyric_id=lyric.id, revision=lyric.revision, title=lyric.title, text=lyric.text, reason=reason
-    )
-    session.add(version)
-    return version
+def put_aside(session: Session, lyric: Lyric, *, title: str, text: str, reason: VersionReason) -> None:
+    """Keep a text of this lyric as a version."""
+    session.add(LyricVersion(lyric_id=lyric.id, revision=lyric.revision, title=title, text=text, reason=reason))
+    session.flush()

@@ -20,7 +20,7 @@ def json_object() -> dict[str, Any]:
         body = json.loads(request.get_data().decode("utf-8"), parse_constant=_no_constant)
     except UnicodeDecodeError:
         raise BadInput("The body is not UTF-8 text.", code="bad_json") from None
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError also for a number of thousands of digits
         raise BadInput(f"The body is not JSON: {error}.", code="bad_json") from None
     if not isinstance(body, dict):
         raise BadInput("The body must be one JSON object, such as {}.", code="bad_json")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -14,8 +13,9 @@ from flask.typing import ResponseReturnValue
 from app import generation
 from app.auth import required_writer
 from app.db import unit_of_work
-from app.errors import AppError, BadInput, ServiceAway
+from app.errors import AppError, BadInput
 from app.routes.bodies import json_object
+from app.seats import Seats
 from models.generation import EventRow
 
 RECONNECT_MS = 1_000
@@ -23,7 +23,7 @@ RECONNECT_MS = 1_000
 
 def register(api: Blueprint, max_streams: int) -> None:
     """Put the routes on `api`."""
-    streams = threading.BoundedSemaphore(max_streams)
+    seats = Seats(max_streams)
 
     @api.get("/voices")
     def voices() -> ResponseReturnValue:
@@ -51,13 +51,11 @@ def register(api: Blueprint, max_streams: int) -> None:
 
     @api.get("/generations/<uuid:generation_id>/events")
     def events(generation_id: UUID) -> ResponseReturnValue:
-        found = generation.events(required_writer().id, generation_id, _last_event_id())
-        if not streams.acquire(blocking=False):
-            raise ServiceAway(
-                "All lines are busy; your text is being written: look again.", code="busy", retry_after_s=1
-            )
+        writer = required_writer()
+        found = generation.events(writer.id, generation_id, _last_event_id())
+        seats.take(writer.id, generation.max_streams(writer.id))
         response = Response(_event_stream(found), mimetype="text/event-stream")
-        response.call_on_close(streams.release)
+        response.call_on_close(lambda: seats.leave(writer.id))
         # nginx would otherwise hold a compressed stream back until its end
         response.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         return response

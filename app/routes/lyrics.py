@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app import lyric
+from app.account import USER_LYRICS
 from app.auth import required_writer
 from app.db import unit_of_work
 from app.errors import bad_input_of
@@ -44,7 +45,7 @@ def register(api: Blueprint) -> None:
     @api.get("/lyrics")
     def library() -> ResponseReturnValue:
         with unit_of_work() as session:
-            return jsonify(lyrics=[plain(row) for row in lyric.find(session, required_writer().id)])
+            return jsonify(lyrics=[plain(row) for row in lyric.find(session, required_writer().id, limit=USER_LYRICS)])
 
     @api.post("/lyrics")
     def create() -> ResponseReturnValue:

@@ -37,6 +37,8 @@ def _database() -> str | None:
 
 
 def _inference() -> str | None:
+    if not generation.relay().is_alive:
+        return "the relay of this process has stopped: restart the web"
     try:
         is_ready, reason = generation.relay().inference_is_ready()
     except AppError as error:

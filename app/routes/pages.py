@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlparse
 
 from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -56,6 +55,5 @@ def _form_page(template: str, verb: Callable[[str, str], object]) -> ResponseRet
 
 def _inside(url: str) -> str:
     """`url` when it stays on this site, else the front page."""
-    parts = urlparse(url)
-    is_path = url.startswith("/") and not url.startswith(("//", "/\\")) and "\\" not in url
-    return url if is_path and not parts.netloc and not parts.scheme and url.isprintable() else "/"
+    is_path = url.startswith("/") and not url.startswith("//") and "\\" not in url and url.isprintable()
+    return url if is_path else "/"

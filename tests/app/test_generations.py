@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
+from app.generation import SPARE_STREAMS
 from models import Account
 from tests.app.conftest import Caller
 from tests.services import TINY, InferenceService
@@ -164,6 +165,8 @@ def test_nobody_else_sees_or_stops_it(alice: Caller, bob: Caller, charlie: Calle
         ({"seed": -1}, "bad_input", "seed"),
         ({"seed": 2**64}, "bad_input", "seed"),
         ({"lyric_id": "x"}, "bad_input", "lyric_id"),
+        ({"stop": ["\x00"]}, "bad_input", "stop"),
+        ({"stop": ["\ud800"]}, "bad_input", "stop"),
         ({"colour": "blue"}, "bad_input", "colour"),
     ],
     ids=lambda value: str(value)[:30],
@@ -252,3 +255,34 @@ def test_a_lyric_longer_than_the_voice_can_read_is_read_from_its_newest_lines(al
     events = follow(alice, generation_id)
     assert events[-1][1] == "done"
     assert 900 < events[-1][2]["usage"]["prompt_tokens"] <= 1024 - 24
+
+
+def test_asking_past_the_end_gets_the_end_again(alice: Caller) -> None:
+    generation_id = start(alice)
+    last = follow(alice, generation_id)[-1]
+    assert [event[1:] for event in follow(alice, generation_id, after=last[0] + 5)] == [last[1:]]
+
+
+def test_the_takes_are_retold_when_the_events_were_cleared_away(alice: Caller, engine: Engine) -> None:
+    generation_id = start(alice, n=2)
+    follow(alice, generation_id)
+    with engine.begin() as connection:
+        connection.execute(text("delete from generation_event"))
+    told = follow(alice, generation_id)
+    shown = alice("GET", f"/generations/{generation_id}").json
+    assert [data["text"] for _, _, data in told[:-1]] == [take["text"] for take in shown["takes"]]
+    assert told[-1][1] == "done"
+
+
+def test_nobody_takes_all_the_lines(alice: Caller, bob: Caller, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(Account.__table__.update().values(max_generations=1))
+    generation_id = start(alice)
+    path = f"/generations/{generation_id}/events"
+    held = [alice("GET", path, buffered=False) for _ in range(1 + SPARE_STREAMS)]
+    refused = alice("GET", path)
+    assert (refused.status_code, refused.json["error"]["code"]) == (429, "too_many_streams")
+    assert follow(bob, start(bob))[-1][1] == "done"
+    for answer in held:
+        answer.close()
+    assert alice("GET", path).status_code == 200

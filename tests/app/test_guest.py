@@ -81,3 +81,28 @@ def test_throwing_cookies_away_is_throttled(server: Flask) -> None:
     with pytest.raises(TooMany, match="sign up"):
         sign_in.count_guest("203.0.113.9")
     sign_in.count_guest("203.0.113.10")
+
+
+def test_what_a_guest_has_reserved_is_never_given_to_another_account(
+    submit: Submit, server: Flask, browser: FlaskClient, guest_lyric: UUID, engine: Engine
+) -> None:
+    with unit_of_work() as session:
+        settings = server.extensions["ghost_settings"]
+        sign_in.sign_up(session, settings, email="ada@example.org", password=PASSWORD, sender="x", guest_id=None)
+    with engine.begin() as connection:
+        guest_id = connection.scalar(text("select user_id from lyric"))
+        connection.execute(text("update account set tokens_left = 10 where user_id <> :id"), {"id": guest_id})
+        for state in ("running", "done"):
+            connection.execute(
+                text(
+                    "insert into generation (id, user_id, voice, prompt, params, state, takes, tokens_reserved, "
+                    "tokens_used, prompt_tokens) values (gen_random_uuid(), :id, 'v', 'p', '{\"n\": 1}', :state, '[]', 900, 0, 0)"
+                ),
+                {"id": guest_id, "state": state},
+            )
+    assert submit("/login", email="ada@example.org", password=PASSWORD).status_code == 303
+    with engine.connect() as connection:
+        moved = connection.execute(
+            text("select state from generation where user_id <> :id"), {"id": guest_id}
+        ).scalars()
+        assert list(moved) == ["done"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
@@ -153,3 +154,46 @@ def test_what_was_deleted_is_listed_apart(alice: Caller) -> None:
     with unit_of_work() as session:
         assert [str(row.id) for row in lyric.deleted(session, alice.user().id)] == [lyric_id]
         assert lyric.find(session, alice.user().id) == []
+
+
+def test_clearing_a_lyric_keeps_what_stood_there(alice: Caller) -> None:
+    lyric_id = made(alice)
+    alice("PATCH", f"/lyrics/{lyric_id}", {"text": "", "revision": 1})
+    kept = alice("GET", f"/lyrics/{lyric_id}/versions").json["versions"]
+    assert [(version["text"], version["reason"]) for version in kept] == [(VERSE, "edited")]
+
+
+def test_the_same_conflict_is_kept_once_and_the_oldest_versions_make_room(
+    alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.lyric.MAX_VERSIONS", 3)
+    lyric_id = made(alice)
+    for words in ("a", "a", "b", "c", "d"):
+        assert alice("PATCH", f"/lyrics/{lyric_id}", {"text": words, "revision": 9}).status_code == 409
+    kept = alice("GET", f"/lyrics/{lyric_id}/versions").json["versions"]
+    assert [version["text"] for version in kept] == ["d", "c", "b"]
+
+
+def test_bringing_back_needs_room(alice: Caller, engine: Engine) -> None:
+    lyric_id = made(alice)
+    alice("DELETE", f"/lyrics/{lyric_id}")
+    with engine.begin() as connection:
+        connection.execute(Account.__table__.update().values(max_lyrics=1))
+    made(alice)
+    assert alice("POST", f"/lyrics/{lyric_id}/undelete").status_code == 402
+
+
+def test_without_a_revision_the_newest_is_changed_however_many_save(alice: Caller) -> None:
+    lyric_id = made(alice)
+
+    def save(number: int) -> int:
+        return alice("PATCH", f"/lyrics/{lyric_id}", {"text": f"from {number}"}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(save, range(24))) == {200}
+    assert alice("GET", f"/lyrics/{lyric_id}").json["revision"] == 25
+
+
+def test_a_number_of_thousands_of_digits_is_bad_json(alice: Caller) -> None:
+    answer = alice("POST", "/lyrics", data='{"text": ' + "9" * 5_000 + "}", content_type="application/json")
+    assert (answer.status_code, answer.json["error"]["code"]) == (400, "bad_json")

@@ -96,7 +96,7 @@ def test_without_a_csrf_token_nothing_happens(browser: FlaskClient, submit: Subm
 
 
 @pytest.mark.parametrize(
-    "url", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:x", "\\\\evil"]
+    "url", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:x", "\\\\evil", "//["]
 )
 def test_log_in_never_leads_off_site(submit: Submit, url: str) -> None:
     submit("/signup", email="ada@example.org", password=PASSWORD)
@@ -112,3 +112,16 @@ def test_cookies_and_headers_are_guarded(submit: Submit, browser: FlaskClient) -
     assert "unsafe-eval'" not in policy.replace("wasm-unsafe-eval", "")
     assert "frame-ancestors 'none'" in policy
     assert "http" not in policy
+
+
+@pytest.mark.parametrize("email", ["a\x00b", "203.0.113.9", "x" * 400 + "@example.org", "\ud800@example.org"])
+def test_what_is_no_address_belongs_to_nobody(submit: Submit, email: str) -> None:
+    answer = submit("/login", email=email.encode("utf-8", "replace").decode(), password=PASSWORD)
+    assert answer.status_code == 401
+
+
+def test_guessing_at_one_address_never_locks_a_sender_out(submit: Submit) -> None:
+    submit("/signup", email="ada@example.org", password=PASSWORD)
+    for _ in range(sign_in.MAX_TRIES_PER_PAIR + 2):
+        submit("/login", email="eve@example.org", password="a wrong guess")
+    assert submit("/login", email="ada@example.org", password=PASSWORD).status_code == 303
