@@ -9,13 +9,14 @@ import pytest
 from flask import Flask
 from flask import session as flask_session
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, insert, text
 from werkzeug.test import TestResponse
 
 from app import account, lyric, sign_in
 from app.auth import ensure_writer
 from app.db import unit_of_work
 from app.errors import AllowanceSpent, TooMany
+from models import Generation
 
 Submit = Callable[..., TestResponse]
 PASSWORD = "a long walk home"
@@ -93,13 +94,8 @@ def test_what_a_guest_has_reserved_is_never_given_to_another_account(
         guest_id = connection.scalar(text("select user_id from lyric"))
         connection.execute(text("update account set tokens_left = 10 where user_id <> :id"), {"id": guest_id})
         for state in ("running", "done"):
-            connection.execute(
-                text(
-                    "insert into generation (id, user_id, voice, prompt, params, state, takes, tokens_reserved, "
-                    "tokens_used, prompt_tokens) values (gen_random_uuid(), :id, 'v', 'p', '{\"n\": 1}', :state, '[]', 900, 0, 0)"
-                ),
-                {"id": guest_id, "state": state},
-            )
+            row = {"user_id": guest_id, "voice": "v", "prompt": "p", "params": {"n": 1}, "state": state}
+            connection.execute(insert(Generation).values(**row, takes=[], tokens_reserved=900))
     assert submit("/login", email="ada@example.org", password=PASSWORD).status_code == 303
     with engine.connect() as connection:
         moved = connection.execute(
