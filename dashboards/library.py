@@ -29,7 +29,12 @@ def layout() -> list[Component]:
     new = dcc.Link("New lyric", href="/", id="new-lyric", className="button small primary")
     return [
         *(dcc.Store(id=name) for name in ("deleted", "restored")),
-        _drawer("library", "Library", [html.Div(id="library-undo"), html.Div(id="library-list")], new),
+        _drawer(
+            "library",
+            "Library",
+            [html.Div(id="library-undo", role="status"), html.Div(id="library-list")],
+            new,
+        ),
         _drawer("versions", "Versions", [html.Div(id="version-list")]),
     ]
 
@@ -47,20 +52,45 @@ def _drawer(name: str, title: str, body: list[Component], action: Component | No
 
 
 def show_library(_clicks: int | None = None) -> list[Component]:
-    """The writer's lyrics, the last touched first."""
+    """The writer's lyrics, the last touched first; below them what was deleted lately."""
     now = datetime.now(UTC)
     writer = current_writer()
-    if writer is None:
-        return [_nothing("Nothing here yet. The first line you write is kept by itself.")]
-    with unit_of_work() as session:
-        found = lyric.find(session, writer.id)
+    found: list[lyric.LyricSummary] = []
+    gone: list[lyric.LyricSummary] = []
+    if writer is not None:
+        with unit_of_work() as session:
+            found, gone = lyric.find(session, writer.id), lyric.deleted(session, writer.id)
+    shown: list[Component] = [html.Ul([_lyric_row(summary, now) for summary in found], className="rows")]
     if not found:
-        return [_nothing("Nothing here yet. The first line you write is kept by itself.")]
-    return [html.Ul([_lyric_row(summary, now) for summary in found], className="rows")]
+        shown = [_nothing("Nothing here yet. The first line you write is kept by itself.")]
+    return [*shown, _recently_deleted(gone)] if gone else shown
+
+
+def _recently_deleted(gone: list[lyric.LyricSummary]) -> Component:
+    rows = [
+        html.Li([html.Span(_named(summary)), _bring_back_button("Bring back", summary, place="list")], className="row")
+        for summary in gone
+    ]
+    return html.Details(
+        [html.Summary("Recently deleted", id="deleted-open"), html.Ul(rows, className="rows")], className="deleted"
+    )
+
+
+def _bring_back_button(label: str, summary: lyric.LyricSummary, *, place: str) -> Component:
+    return html.Button(
+        [label, html.Span(f" {_named(summary)}", className="unseen")],
+        id={"type": "undelete-lyric", "id": str(summary.id), "place": place},
+        type="button",
+        className="button small",
+    )
+
+
+def _named(summary: lyric.LyricSummary) -> str:
+    return summary.title or summary.first_line or "Untitled"
 
 
 def _lyric_row(summary: lyric.LyricSummary, now: datetime) -> Component:
-    title = summary.title or summary.first_line or "Untitled"
+    title = _named(summary)
     second = summary.first_line if summary.title else ""
     return html.Li(
         className="row",
@@ -114,16 +144,14 @@ def put_away(_clicks: list[int | None]) -> tuple[list[Component], list[Component
     """Delete a lyric; the library without it, the way back, and what the editor must know."""
     writer, lyric_id = _pressed_by()
     with unit_of_work() as session:
-        title = lyric.get(session, writer.id, lyric_id).title or "the lyric"
         lyric.delete(session, writer.id, lyric_id)
-    undo = html.Button(
-        "Undo", id={"type": "undelete-lyric", "id": str(lyric_id)}, type="button", className="button small"
+        session.flush()
+        gone = next(summary for summary in lyric.deleted(session, writer.id) if summary.id == lyric_id)
+    undo = html.Div(
+        [html.Span(f"Deleted \u201c{_named(gone)}\u201d."), _bring_back_button("Undo", gone, place="note")],
+        className="undo",
     )
-    return (
-        show_library(),
-        [html.Div([f"Deleted {title}.", undo], className="undo")],
-        {"id": str(lyric_id)},
-    )
+    return show_library(), [undo], {"id": str(lyric_id)}
 
 
 def bring_back(_clicks: list[int | None]) -> tuple[list[Component], list[Component], str]:
@@ -160,7 +188,8 @@ def register(dash_app: Dash) -> None:
     callback, on_page = dash_app.callback, dash_app.clientside_callback
     callback(shown, Input("library-open", "n_clicks"), **late)(show_library)
     callback(shown, undo, Output("deleted", "data"), _row_button("delete-lyric"), **late)(put_away)
-    callback(shown, undo, Output("url", "pathname"), _row_button("undelete-lyric"), **late)(bring_back)
+    gone = Input({"type": "undelete-lyric", "id": ALL, "place": ALL}, "n_clicks")
+    callback(shown, undo, Output("url", "pathname"), gone, **late)(bring_back)
     at = State("url", "pathname")
     callback(Output("version-list", "children"), Input("versions-open", "n_clicks"), at, **late)(show_versions)
     callback(Output("restored", "data"), _row_button("restore-version"), at, **late)(restore)
