@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from typing import Any
+from urllib.parse import urlencode
 
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
@@ -23,7 +24,7 @@ def index_page(**parts: str) -> str:
     """The HTML that the browser gets first: the theme of the visitor's cookie, and a lamp instead of "Loading..."."""
     theme = request.cookies.get("theme", "")
     return f"""<!DOCTYPE html>
-<html lang="en" data-theme="{theme if theme in ("light", "dark") else "auto"}" data-blank>
+<html lang="en" data-theme="{theme if theme in ("light", "dark") else "auto"}" data-blank data-voiceless>
 <head>
 {parts["metas"]}
 <meta name="viewport" content="width=device-width, initial-scale=1, interactive-widget=resizes-content">
@@ -100,7 +101,16 @@ def _header() -> Component:
     )
 
 
-def usage_meter(writer: Writer | None) -> list[Component]:
+def door(path: str, back_to: str | None) -> str:
+    """The address of a sign-in page that leads back to where the writer is.
+
+    >>> door("/login", "/lyrics/7")
+    '/login?next=/lyrics/7'
+    """
+    return f"{path}?{urlencode({'next': back_to or '/'}, safe='/')}"
+
+
+def usage_meter(writer: Writer | None, pathname: str | None) -> list[Component]:
     """Tokens left, as a bar and in words."""
     if writer is None:
         guest_tokens = settings().guest_tokens
@@ -117,19 +127,22 @@ def usage_meter(writer: Writer | None) -> list[Component]:
         role="img",
         **{"aria-label": f"{words} of {usage.tokens_allowance:,}{renewal}"},
     )
-    hint = (
-        html.A("Sign up to keep writing", href="/signup", id="usage-signup") if usage.is_guest and share < LOW else None
+    caption = html.Span(
+        [f"{usage.tokens_left:,} ", html.Span("tokens ", className="unit"), "left"],
+        className="usage-words",
+        title=f"of {usage.tokens_allowance:,}{renewal}",
     )
-    caption = html.Span(words, className="usage-words", title=f"of {usage.tokens_allowance:,}{renewal}")
-    return [meter, caption, *([hint] if hint else [])]
+    if not usage.is_guest or share >= LOW:
+        return [meter, caption]
+    return [meter, caption, html.A("Sign up to keep writing", href=door("/signup", pathname), id="usage-signup")]
 
 
-def account_corner(writer: Writer | None) -> list[Component]:
+def account_corner(writer: Writer | None, pathname: str | None) -> list[Component]:
     """Who is logged in, and the way in or out."""
     if writer is None or writer.is_guest:
         return [
-            html.A("Log in", href="/login", id="login-link", className="button quiet small"),
-            html.A("Sign up", href="/signup", id="signup-link", className="button small"),
+            html.A("Log in", href=door("/login", pathname), id="login-link", className="button quiet small"),
+            html.A("Sign up", href=door("/signup", pathname), id="signup-link", className="button small"),
         ]
     form = html.Form(
         [
@@ -143,15 +156,19 @@ def account_corner(writer: Writer | None) -> list[Component]:
     return [html.Details([face, html.Div([html.P(writer.email), form], className="menu")], className="popover")]
 
 
-def show_account(_finished: object, _arrived: object) -> tuple[list[Component], list[Component]]:
+def show_account(_finished: object, _arrived: object, pathname: str | None) -> tuple[list[Component], list[Component]]:
     """The meter and the corner as they are now."""
     writer = current_writer()
-    return usage_meter(writer), account_corner(writer)
+    return usage_meter(writer, pathname), account_corner(writer, pathname)
 
 
 def register(dash_app: Dash) -> None:
     """Wire the header and the toasts."""
     dash_app.callback(
-        Output("usage", "children"), Output("account", "children"), Input("finished", "data"), Input("arrived", "data")
+        Output("usage", "children"),
+        Output("account", "children"),
+        Input("finished", "data"),
+        Input("arrived", "data"),
+        Input("url", "pathname"),
     )(show_account)
     dash_app.clientside_callback(ClientsideFunction("ghost", "tell"), Input("notice", "data"))
