@@ -19,7 +19,8 @@ from app.errors import AppError, NotFound
 from contracts.wire import VoiceCard
 from dashboards.words import lyric_id_in, size
 
-POLL_MS = 4_000
+POLL_MS = 2_000
+NO_VOICE = "Voices are waking\u2026"
 STATE_WORDS = {
     "resident": "Awake",
     "loading": "Waking up",
@@ -34,7 +35,11 @@ def layout() -> Component:
         className="room",
         children=[
             html.Section(id="sheet", className="sheet", tabIndex=-1, **{"aria-label": "Your lyric"}),
-            html.Aside([_empty_desk(), html.Div(id="shelf")], className="desk", **{"aria-label": "Takes"}),
+            html.Aside(
+                [_empty_desk(), html.Div(id="refusal"), html.Div(id="shelf")],
+                className="desk",
+                **{"aria-label": "Takes"},
+            ),
             _strip(),
         ],
     )
@@ -93,12 +98,12 @@ def _voice_menu() -> Component:
         className="popover voice-menu",
         children=[
             html.Summary(
-                [html.Span("Voice", className="caption"), html.Span("...", id="voice-title", className="value")]
+                [html.Span("Voice", className="caption"), html.Span(NO_VOICE, id="voice-title", className="value")]
             ),
             html.Div(
                 className="menu",
                 children=[
-                    html.P("Finding the voices", id="voices-state", className="menu-note"),
+                    html.P(NO_VOICE, id="voices-state", className="menu-note"),
                     dcc.RadioItems(id="voice", className="voices", persistence=True, persistence_type="local"),
                     dcc.Interval(id="voices-poll", interval=POLL_MS),
                 ],
@@ -226,7 +231,7 @@ def list_voices(
     try:
         cards = generation.voices()
     except AppError as error:
-        return [], chosen, f"{error.message} Looking again by itself.", False
+        return [], chosen, f"{NO_VOICE} {error.message} Looking again by itself.", False
     able = [card.id for card in sorted(cards, key=lambda card: card.state != "resident") if card.state != "refused"]
     note = "" if able else "No voice is here yet. An operator adds one with `ghost checkpoints add`."
     value = chosen if chosen in able else next(iter(able), None)

@@ -1,7 +1,7 @@
 // The editor: CodeMirror as a sheet of paper. Knows text, the cursor and anchors that move with the text; no network.
 
-import { defaultKeymap, history, historyKeymap, isolateHistory, redo } from "@codemirror/commands";
-import { EditorState, StateEffect, StateField, Transaction, type Extension } from "@codemirror/state";
+import { defaultKeymap, history, historyKeymap, invertedEffects, isolateHistory, redo } from "@codemirror/commands";
+import { EditorState, StateEffect, StateField, Transaction, type Extension, type Range } from "@codemirror/state";
 import { Decoration, EditorView, drawSelection, keymap, placeholder, type DecorationSet } from "@codemirror/view";
 
 import { joined, seamAt, type Seam } from "./seam.ts";
@@ -21,6 +21,28 @@ const lit = StateField.define<DecorationSet>({
   },
   provide: (field) => EditorView.decorations.from(field),
 });
+
+const keepsake = StateEffect.define<Range<Decoration>>({
+  map: (range, changes) => range.value.range(changes.mapPos(range.from), changes.mapPos(range.to)),
+});
+
+/** Where the words of each kept take stand. They go with their words, and come back when the history brings those. */
+const keepsakes = StateField.define<DecorationSet>({
+  create: () => Decoration.none,
+  update: (marks, transaction) => {
+    const add = transaction.effects.filter((effect) => effect.is(keepsake)).map(({ value }) => value);
+    return marks.map(transaction.changes).update({ add: add.filter(({ from, to }) => from < to), sort: true });
+  },
+  provide: (field) => invertedEffects.of((transaction) => vanishing(transaction.startState.field(field), transaction)),
+});
+
+function vanishing(marks: DecorationSet, { changes }: Transaction): StateEffect<Range<Decoration>>[] {
+  const gone: StateEffect<Range<Decoration>>[] = [];
+  for (const mark = marks.iter(); mark.value; mark.next()) {
+    if (changes.mapPos(mark.from, 1) >= changes.mapPos(mark.to, -1)) gone.push(keepsake.of(mark.value.range(mark.from, mark.to)));
+  }
+  return gone;
+}
 
 const GLOW_MS = 2_400;
 
@@ -79,23 +101,34 @@ export class Editor {
     this.anchors.delete(anchor);
   }
 
+  /** Whether words of the take of this name stand in the text. */
+  hasKept(name: string): boolean {
+    for (const mark = this.view.state.field(keepsakes).iter(); mark.value; mark.next()) {
+      if (mark.value.spec["take"] === name) return true;
+    }
+    return false;
+  }
+
   /** Put a take into the text at its anchor: one step of the history, the cursor behind it. */
-  keep(anchor: Anchor, take: string, lead: string): void {
+  keep(anchor: Anchor, take: string, lead: string, name: string): void {
     const text = this.text;
     const at = Math.min(anchor.at, text.length);
     const insert = joined(text.slice(0, at), take, text.slice(at), lead);
-    this.insert(at, at, insert);
+    const from = at + insert.length - insert.trimStart().length;
+    const to = at + insert.trimEnd().length;
+    this.insert(at, at, insert, from < to ? [keepsake.of(Decoration.mark({ take: name }).range(from, to))] : []);
     this.view.focus();
-    this.light(at + insert.length - insert.trimStart().length, at + insert.trimEnd().length);
+    this.light(from, to);
   }
 
   focus(): void {
     this.view.focus();
   }
 
-  private insert(from: number, to: number, insert: string): void {
+  private insert(from: number, to: number, insert: string, effects: StateEffect<unknown>[] = []): void {
     this.view.dispatch({
       changes: { from, to, insert },
+      effects,
       selection: { anchor: from + insert.length },
       annotations: [isolateHistory.of("full"), Transaction.userEvent.of("input.keep")],
       scrollIntoView: true,
@@ -127,6 +160,7 @@ export class Editor {
       }),
       placeholder("Start anywhere: a line, a word, a feeling."),
       lit,
+      keepsakes,
       keymap.of([...defaultKeymap.filter(({ key }) => key !== "Mod-Enter" && key !== "Escape"), ...historyKeymap, { key: "Mod-Shift-z", run: redo }]),
       EditorView.updateListener.of((update) => {
         if (!update.docChanged) return;

@@ -38,6 +38,13 @@ export function shown(take: string): string {
   return take.replace(/\r\n?/g, "\n").replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/g, "").replace(/^\s*\n/, "");
 }
 
+/** What stands whole in a take that was cut at its length: its lines without the last, or all of its only line. */
+export function wholeLines(take: string): string {
+  const text = shown(take);
+  const whole = text.slice(0, Math.max(0, text.lastIndexOf("\n"))).trimEnd();
+  return whole === "" ? take : whole;
+}
+
 /** What to insert between `before` and `after` so that the take stands on lines of its own, or finishes the writer's. */
 export function joined(before: string, take: string, after: string, lead: string): string {
   const body = shown(take).trimEnd();

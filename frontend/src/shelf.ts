@@ -1,10 +1,10 @@
 // The shelf: asks for takes, follows them while they are written, and remembers them across a reload of this tab.
 
-import { ApiError, call, type Ask, type Started } from "./api.ts";
-import { el, must } from "./dom.ts";
+import { ApiError, call, type Ask, type Started, type TakeEnd } from "./api.ts";
+import { button, el, must } from "./dom.ts";
 import type { Editor } from "./editor.ts";
 import { follow, type Listener } from "./stream.ts";
-import { Batch, type Place, type WayOut } from "./takes.ts";
+import { Batch, type Place } from "./takes.ts";
 
 /** What the controls say: an ask without the words. */
 export type Settings = Omit<Ask, "prompt" | "lyric_id">;
@@ -14,7 +14,7 @@ interface Remembered {
   lead: string;
   at: number;
   caption: string;
-  texts: string[];
+  takes: TakeEnd[];
 }
 
 /** A generation under way. */
@@ -32,6 +32,8 @@ const SLOW_MS = 1_800;
 export class Shelf {
   private batches: Batch[] = [];
   private current: Run | null = null;
+  /** Where the takes would have gone in that were refused last. */
+  private refused: Place | null = null;
   private count = 0;
   private name = "";
 
@@ -48,7 +50,7 @@ export class Shelf {
 
   /** Where Retry would go on from. */
   get lastPlace(): Place | null {
-    return this.batches[0]?.place ?? null;
+    return this.refused ?? this.batches[0]?.place ?? null;
   }
 
   /** Show the takes of another lyric; `name` is the journal's name of it. */
@@ -57,11 +59,12 @@ export class Shelf {
     this.remember();
     this.name = name;
     this.batches = [];
+    this.forgive();
     must("shelf").replaceChildren();
     for (const kept of this.recall().reverse()) {
       const place = { prompt: kept.prompt, lead: kept.lead, anchor: this.editor.anchor(kept.at) };
-      const batch = this.add(place, kept.texts.length, kept.caption);
-      batch.finish(kept.texts.map((text) => ({ text })));
+      const batch = this.add(place, kept.takes.length, kept.caption);
+      batch.finish(kept.takes);
     }
     this.dress();
   }
@@ -76,6 +79,7 @@ export class Shelf {
   /** `ready` resolves to the lyric's id (or null) once there is a writer and the words are saved as far as possible. */
   async write(place: Place, settings: Settings, ready: Promise<string | null>): Promise<void> {
     if (this.current) return;
+    this.forgive();
     const voice = voiceTitle(settings.voice);
     const batch = this.add(place, settings.n, `${voice} · spice ${settings.temperature}`);
     const run: Run = (this.current = { batch, id: null, isStopped: false, close: () => undefined });
@@ -107,13 +111,22 @@ export class Shelf {
     if (run.id !== null) await this.cancel(run);
   }
 
+  /** The text has changed: the takes show which of them stand in it. */
+  markKept(): void {
+    for (const batch of this.batches) batch.markKept((take) => this.editor.hasKept(take));
+  }
+
   dismiss(batch: Batch): void {
     if (this.current?.batch === batch) void this.stop();
+    this.remove(batch);
     this.editor.release(batch.place.anchor);
+    this.dress();
+  }
+
+  private remove(batch: Batch): void {
     this.batches = this.batches.filter((other) => other !== batch);
     batch.element.remove();
     this.remember();
-    this.dress();
   }
 
   private listener(run: Run, hasNews: () => void): Listener {
@@ -133,7 +146,7 @@ export class Shelf {
       },
       failed: (_code, message) => {
         hasNews();
-        if (!run.isStopped) batch.fail(message, [], true);
+        if (!run.isStopped) batch.fail(message);
         this.end(run, `It broke off: ${message}`);
       },
     };
@@ -150,8 +163,8 @@ export class Shelf {
 
   private add(place: Place, n: number, caption: string): Batch {
     const batch = new Batch(++this.count, place, n, caption, {
-      keep: (kept, text) => {
-        this.editor.keep(kept.place.anchor, text, kept.place.lead);
+      keep: (kept, text, take) => {
+        this.editor.keep(kept.place.anchor, text, kept.place.lead, take);
         say("Kept. Control Z takes it back.");
       },
       retry: (failed) => {
@@ -166,15 +179,30 @@ export class Shelf {
     return batch;
   }
 
+  /** Nothing was begun: no takes stand there for it, but a note that says why and what to do. */
   private refuse(run: Run, error: ApiError): void {
+    this.remove(run.batch);
+    this.refused = run.batch.place;
     const next = encodeURIComponent(location.pathname);
-    const isGuest = this.deeds.isGuest();
-    const ways: WayOut[] = [];
-    if (error.status === 402 && isGuest) ways.push({ label: "Sign up free", href: `/signup?next=${next}` });
-    if (error.status === 401 || (error.status === 402 && isGuest)) ways.push({ label: "Log in", href: `/login?next=${next}` });
-    run.batch.fail(error.message, ways, error.status !== 402);
-    run.batch.element.classList.toggle("batch-spent", error.status === 402);
+    const isSpent = error.status === 402;
+    const ways: HTMLElement[] = [];
+    if (isSpent && this.deeds.isGuest()) ways.push(el("a", { id: "refusal-signup", class: "button small primary", href: `/signup?next=${next}` }, "Sign up free"));
+    if (error.status === 401 || ways.length > 0) ways.push(el("a", { id: "refusal-login", class: "button small", href: `/login?next=${next}` }, "Log in"));
+    if (!isSpent) ways.push(button("refusal-retry", "Retry", "button small", () => this.deeds.retry()));
+    const away = button("refusal-dismiss", "Put away", "button small quiet", () => {
+      this.forgive();
+      this.dress();
+    });
+    const note = el("div", { class: isSpent ? "trouble spent" : "trouble" }, el("p", {}, error.message), el("div", { class: "notice-actions" }, ...ways, away));
+    must("refusal").replaceChildren(note);
+    note.scrollIntoView({ block: "nearest" });
     this.end(run, error.message);
+  }
+
+  private forgive(): void {
+    if (this.refused) this.editor.release(this.refused.anchor);
+    this.refused = null;
+    must("refusal").replaceChildren();
   }
 
   /** A run that was stopped has left the stage already; its end only brings the account up to date. */
@@ -190,17 +218,17 @@ export class Shelf {
 
   private dress(): void {
     document.documentElement.toggleAttribute("data-writing", this.isWriting);
-    document.documentElement.toggleAttribute("data-has-takes", this.batches.length > 0);
-    must<HTMLButtonElement>("write").disabled = this.isWriting;
+    document.documentElement.toggleAttribute("data-has-takes", this.lastPlace !== null);
+    dressWrite();
     must<HTMLButtonElement>("stop").disabled = !this.isWriting;
-    must<HTMLButtonElement>("retry").disabled = this.isWriting || this.batches.length === 0;
+    must<HTMLButtonElement>("retry").disabled = this.isWriting || this.lastPlace === null;
   }
 
   private remember(): void {
     if (this.name === "") return;
     const kept: Remembered[] = this.batches
       .filter((batch) => batch.hasText)
-      .map(({ place, caption, texts }) => ({ prompt: place.prompt, lead: place.lead, at: place.anchor.at, caption, texts }));
+      .map(({ place, caption, ends }) => ({ prompt: place.prompt, lead: place.lead, at: place.anchor.at, caption, takes: ends }));
     try {
       if (kept.length > 0) sessionStorage.setItem(MEMORY + this.name, JSON.stringify(kept));
       else this.forget();
@@ -220,6 +248,20 @@ export class Shelf {
   private forget(): void {
     sessionStorage.removeItem(MEMORY + this.name);
   }
+}
+
+export const NO_VOICE = "Voices are waking\u2026";
+
+/** Whether no voice can be asked, since none is up yet. */
+export function isVoiceless(): boolean {
+  return document.documentElement.hasAttribute("data-voiceless");
+}
+
+/** Write is free when a voice is there and none is writing. */
+export function dressWrite(): void {
+  const write = must<HTMLButtonElement>("write");
+  write.disabled = isVoiceless() || document.documentElement.hasAttribute("data-writing");
+  write.title = isVoiceless() ? NO_VOICE : "";
 }
 
 /** One sentence for those who listen instead of looking. */

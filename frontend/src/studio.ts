@@ -7,7 +7,7 @@ import { button, el, must } from "./dom.ts";
 import * as drawers from "./drawers.ts";
 import { Editor } from "./editor.ts";
 import { Journal } from "./journal.ts";
-import { say, Shelf, type Settings } from "./shelf.ts";
+import { dressWrite, isVoiceless, NO_VOICE, say, Shelf, type Settings } from "./shelf.ts";
 import { label as labelTheme } from "./theme.ts";
 import { arrived, currentWriter, ensureWriter, type Writer } from "./writer.ts";
 
@@ -90,6 +90,7 @@ class Studio {
     this.isOpening = false;
     this.dress();
     document.querySelector<HTMLDialogElement>("dialog[open]")?.close();
+    this.editor.focus(); // after the drawer, which gives the focus back to its opener
     tell("Restored. Ctrl-Z takes it back.");
   }
 
@@ -105,6 +106,10 @@ class Studio {
 
   write(settings: Settings, seed: string): void {
     if (this.shelf.isWriting) return;
+    if (isVoiceless()) {
+      tell(NO_VOICE);
+      return;
+    }
     if (this.editor.isBlank) {
       if (seed.trim() === "") {
         tell("Type a first line, then Write.");
@@ -122,6 +127,10 @@ class Studio {
   retry(settings: Settings): void {
     const last = this.shelf.lastPlace;
     if (!last || this.shelf.isWriting) return;
+    if (isVoiceless()) {
+      tell(NO_VOICE);
+      return;
+    }
     // A fixed seed would write the same words again.
     const seed = settings.seed === null ? null : settings.seed + settings.n;
     this.ask({ ...last, anchor: this.editor.anchor(last.anchor.at) }, { ...settings, seed });
@@ -143,10 +152,6 @@ class Studio {
   }
 
   private ask(place: { prompt: string; lead: string; anchor: { at: number } }, settings: Settings): void {
-    if (settings.voice === "") {
-      tell("No voice is here yet. They are listed as soon as one answers.");
-      return;
-    }
     const ready = ensureWriter()
       .then(() => this.autosave.flush())
       .then(() => this.autosave.id);
@@ -156,7 +161,8 @@ class Studio {
   private key(event: KeyboardEvent): void {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      if (!document.querySelector("dialog[open]")) must(event.shiftKey ? "retry" : "write").click();
+      if (isVoiceless()) tell(NO_VOICE);
+      else if (!document.querySelector("dialog[open]")) must(event.shiftKey ? "retry" : "write").click();
     } else if (event.key === "Escape" && !drawers.closeOpen() && this.shelf.isWriting) {
       event.preventDefault();
       this.stop();
@@ -173,6 +179,7 @@ class Studio {
 
   private changed(): void {
     this.dress();
+    this.shelf.markKept();
     if (!this.isOpening) this.autosave.change({ title: this.title.value, text: this.editor.text });
   }
 
@@ -347,7 +354,10 @@ export const callbacks = {
     if (gone) theStudio().deleted(gone.id);
   },
   voiceTitle(voice: string | null, options: { value: string; title: string }[] | null): string {
-    return options?.find(({ value }) => value === voice)?.title ?? "None yet";
+    const title = options?.find(({ value }) => value === voice)?.title;
+    document.documentElement.toggleAttribute("data-voiceless", title === undefined);
+    dressWrite();
+    return title ?? NO_VOICE;
   },
   tell(notice: { message: string } | null): void {
     if (notice) tell(notice.message);
@@ -356,6 +366,8 @@ export const callbacks = {
     const tokens = Number(length ?? 64);
     const lines = Math.max(1, Math.round(tokens / 10));
     const heat = Number(spice ?? 0.8);
-    return [`about ${lines} lines`, `${heat.toFixed(2)} ${spiceWord(heat)}`, Number(n ?? 1) === 1 ? "1 take" : `${n} takes`];
+    const words: [string, string, string] = [`about ${lines} lines`, `${heat.toFixed(2)} ${spiceWord(heat)}`, Number(n ?? 1) === 1 ? "1 take" : `${n} takes`];
+    ["length", "spice", "takes"].forEach((id, i) => document.getElementById(id)?.setAttribute("aria-valuetext", words[i] ?? ""));
+    return words;
   },
 };

@@ -3,7 +3,7 @@
 import type { TakeEnd } from "./api.ts";
 import { button, el } from "./dom.ts";
 import type { Anchor } from "./editor.ts";
-import { shown } from "./seam.ts";
+import { shown, wholeLines } from "./seam.ts";
 
 export type TakeState = "waiting" | "writing" | "done" | "stopped" | "failed";
 
@@ -23,19 +23,14 @@ export interface Place {
 }
 
 export interface Deeds {
-  keep(batch: Batch, text: string): void;
+  keep(batch: Batch, text: string, take: string): void;
   retry(batch: Batch): void;
   dismiss(batch: Batch): void;
 }
 
-/** One way out of a refusal: a link to follow. */
-export interface WayOut {
-  label: string;
-  href: string;
-}
-
 class Take {
   readonly element: HTMLElement;
+  private finishReason: string | null = null;
   private text = "";
   private fresh = "";
   private readonly page = document.createTextNode("");
@@ -44,16 +39,18 @@ class Take {
   private readonly keepButton: HTMLButtonElement;
   private readonly copyButton: HTMLButtonElement;
 
-  constructor(id: string, index: number, keep: (text: string) => void) {
-    this.keepButton = button(`keep-${id}`, "Keep", "button small", () => {
-      keep(this.chosen());
-      this.element.dataset["kept"] = "";
-      this.keepButton.textContent = "Keep again";
-    });
+  constructor(
+    readonly id: string,
+    private readonly index: number,
+    keep: (text: string) => void,
+  ) {
+    this.keepButton = button(`keep-${id}`, "Keep", "button small", () => keep(this.chosen()));
     this.keepButton.addEventListener("mousedown", (event) => event.preventDefault()); // a press must not undo the selection
     this.copyButton = button(`copy-${id}`, "Copy", "button small quiet", () => void this.copy());
     const foot = el("footer", { class: "take-foot" }, this.caption, this.copyButton, this.keepButton);
     this.element = el("article", { id: `take-${id}`, class: "take", "aria-label": `Take ${index + 1}` }, this.body, foot);
+    this.name(this.copyButton, "Copy");
+    this.markKept(false);
     this.become("waiting");
   }
 
@@ -65,8 +62,9 @@ class Take {
     return this.text.trim() !== "";
   }
 
-  get whole(): string {
-    return this.text + this.fresh;
+  /** What the shelf remembers of it. */
+  get end(): TakeEnd {
+    return { text: this.text + this.fresh, finish_reason: this.finishReason };
   }
 
   add(text: string): void {
@@ -94,17 +92,40 @@ class Take {
   }
 
   /** The whole text, where the server says it; never less than what is already here. */
-  complete(text: string): void {
+  finish({ text = "", finish_reason: reason = null }: TakeEnd = {}): void {
     if (text.length > this.text.length + this.fresh.length) {
       this.text = "";
       this.fresh = text;
     }
+    this.draw();
+    const isStopped = reason === "cancelled" || (this.state === "stopped" && reason === null);
+    this.finishReason = isStopped ? "cancelled" : reason;
+    this.become(isStopped ? "stopped" : "done");
   }
 
   become(state: TakeState): void {
+    if (state === "stopped") this.finishReason = "cancelled";
     this.element.dataset["state"] = state;
-    this.caption.textContent = STATE_WORDS[state];
+    this.caption.textContent = state === "done" && this.isCut ? "Cut at the length" : STATE_WORDS[state];
+    this.keepButton.title = this.isCut ? "Keeps the whole lines. Select words to keep just those." : "";
     this.settleButtons();
+  }
+
+  /** Whether words of it stand in the lyric now. */
+  markKept(isKept: boolean): void {
+    this.element.toggleAttribute("data-kept", isKept);
+    this.name(this.keepButton, isKept ? "Keep again" : "Keep");
+  }
+
+  private get isCut(): boolean {
+    return this.finishReason === "length";
+  }
+
+  /** A button of one take among many: its word for the eye, the take's number too for the ear. */
+  private name(pressed: HTMLButtonElement, word: string): void {
+    const [verb, ...rest] = word.split(" ");
+    pressed.textContent = word;
+    pressed.setAttribute("aria-label", [verb, `take ${this.index + 1}`, ...rest].join(" "));
   }
 
   private settleButtons(): void {
@@ -112,24 +133,25 @@ class Take {
     if (!this.hasText && this.state === "done") this.caption.textContent = "The voice had nothing to add";
   }
 
-  /** The words selected inside this take, or all of it. */
+  /** The words selected inside this take, or all of it that is whole. */
   private chosen(): string {
     const selection = window.getSelection();
     const isInside = selection?.anchorNode && this.body.contains(selection.anchorNode) && this.body.contains(selection.focusNode);
     const selected = isInside ? selection.toString() : "";
-    return selected.trim() === "" ? this.text : selected;
+    if (selected.trim() !== "") return selected;
+    return this.isCut ? wholeLines(this.text) : this.text;
   }
 
   private async copy(): Promise<void> {
     const text = shown(this.text).trimEnd();
     try {
       await navigator.clipboard.writeText(text);
-      this.copyButton.textContent = "Copied";
+      this.name(this.copyButton, "Copied");
     } catch {
       window.getSelection()?.selectAllChildren(this.body); // no clipboard without https: the reader's Ctrl-C does it
-      this.copyButton.textContent = "Selected";
+      this.name(this.copyButton, "Selected");
     }
-    window.setTimeout(() => (this.copyButton.textContent = "Copy"), 1_600);
+    window.setTimeout(() => this.name(this.copyButton, "Copy"), 1_600);
   }
 }
 
@@ -147,7 +169,10 @@ export class Batch {
     readonly caption: string,
     private readonly deeds: Deeds,
   ) {
-    this.takes = Array.from({ length: n }, (_, i) => new Take(`${number}-${i + 1}`, i, (text) => deeds.keep(this, text)));
+    this.takes = Array.from({ length: n }, (_, i) => {
+      const id = `${number}-${i + 1}`;
+      return new Take(id, i, (text) => deeds.keep(this, text, id));
+    });
     const row = el("div", { class: "takes" }, ...this.takes.map((take) => take.element));
     row.style.setProperty("--num-takes", String(n));
     const dismiss = button(`dismiss-${number}`, "", "icon-button small-icon icon-close", () => deeds.dismiss(this));
@@ -161,8 +186,8 @@ export class Batch {
     return this.takes.length;
   }
 
-  get texts(): string[] {
-    return this.takes.map((take) => take.whole);
+  get ends(): TakeEnd[] {
+    return this.takes.map((take) => take.end);
   }
 
   get hasText(): boolean {
@@ -186,13 +211,14 @@ export class Batch {
   }
 
   finish(ends: TakeEnd[]): void {
-    ends.forEach(({ text }, i) => this.takes[i]?.complete(text ?? ""));
     this.draw();
     this.wait("");
-    this.takes.forEach((take, i) => {
-      const isCut = ends[i]?.finish_reason === "cancelled" || (take.state === "stopped" && ends[i]?.finish_reason == null);
-      take.become(isCut ? "stopped" : "done");
-    });
+    this.takes.forEach((take, i) => take.finish(ends[i]));
+  }
+
+  /** Mark the takes whose words stand in the lyric. */
+  markKept(isKept: (take: string) => boolean): void {
+    for (const take of this.takes) take.markKept(isKept(take.id));
   }
 
   stop(): void {
@@ -202,15 +228,12 @@ export class Batch {
   }
 
   /** It went wrong: say why and what to do. The text so far stays and may be kept. */
-  fail(message: string, ways: WayOut[], mayRetry: boolean): void {
+  fail(message: string): void {
     this.draw();
     for (const take of this.takes) take.become("failed");
-    this.element.classList.toggle("batch-refused", !this.hasText);
-    const actions = el("div", { class: "notice-actions" });
-    ways.forEach(({ label, href }, i) => {
-      actions.append(el("a", { class: `button small${i === 0 ? " primary" : ""}`, href, id: `way-out-${this.number}-${i + 1}` }, label));
-    });
-    if (mayRetry) actions.append(button(`retry-${this.number}`, "Retry", "button small", () => this.deeds.retry(this)));
+    this.element.classList.toggle("batch-wordless", !this.hasText);
+    const retry = button(`retry-${this.number}`, "Retry", "button small", () => this.deeds.retry(this));
+    const actions = el("div", { class: "notice-actions" }, retry);
     this.notice.className = "batch-notice trouble";
     this.notice.replaceChildren(el("p", {}, message), actions);
     this.notice.hidden = false;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { joined, MAX_PROMPT_CHARS, seamAt, shown } from "../src/seam.ts";
+import { joined, MAX_PROMPT_CHARS, seamAt, shown, wholeLines } from "../src/seam.ts";
 
 /** The text after a take is kept at the seam of `text|rest`, where the bar is the cursor. */
 function kept(marked: string, take: string): string {
@@ -45,6 +45,13 @@ test("a long lyric is cut from the top at the start of a line", () => {
 test("line breaks that a voice begins with are not shown, blank lines inside a take are", () => {
   assert.equal(shown("\n \nNow\n\nthen"), "Now\n\nthen");
   assert.equal(shown(" goes on"), " goes on");
+});
+
+test("a take that was cut gives its whole lines, or all of its only one", () => {
+  assert.equal(wholeLines("\none\ntwo\nthr"), "one\ntwo");
+  assert.equal(wholeLines("one\ntwo\n"), "one\ntwo");
+  assert.equal(wholeLines(" goes on"), " goes on");
+  assert.equal(wholeLines("\nonly this"), "\nonly this");
 });
 
 test("control characters, which no lyric may hold, are left out", () => {

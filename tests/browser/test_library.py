@@ -46,12 +46,27 @@ def test_a_deleted_lyric_can_be_brought_back(visit: Visit) -> None:
     _type(page, "do not lose me")
     page.locator("#library-open").click()
     page.locator("#library .icon-delete").click()
-    expect(page.locator("#library-undo")).to_contain_text("Deleted")
-    expect(page.locator("#library .row")).to_have_count(0)
+    expect(page.locator("#library-undo")).to_contain_text("Deleted “do not lose me”")
+    expect(page.locator("#library .row-link")).to_have_count(0)
     expect(page).to_have_url(f"{visit.web.url}/")
     page.locator("#library-undo button").click()
-    expect(page.locator("#library .row")).to_have_count(1)
+    expect(page.locator("#library .row-link")).to_have_count(1)
+    expect(page.locator("#library .deleted")).to_have_count(0)
     expect(page.locator("#lyric-text")).to_have_text("do not lose me")
+
+
+def test_a_deleted_lyric_is_still_there_on_another_day(visit: Visit) -> None:
+    page = visit.page
+    open_studio(page)
+    _type(page, "forgotten in a drawer")
+    page.locator("#library-open").click()
+    page.locator("#library .icon-delete").click()
+    expect(page.locator("#library-undo")).to_contain_text("Deleted")
+    page.reload()
+    page.locator("#library-open").click()
+    page.locator("#deleted-open").click()
+    page.locator("#library .deleted button").click()
+    expect(page.locator("#lyric-text")).to_have_text("forgotten in a drawer")
 
 
 def test_a_version_is_restored_and_the_restore_can_be_undone(visit: Visit) -> None:
@@ -68,7 +83,8 @@ def test_a_version_is_restored_and_the_restore_can_be_undone(visit: Visit) -> No
     expect(page.locator("#versions")).to_be_hidden()
     expect(page.locator("#toasts")).to_contain_text("Restored")
     assert [line for line in lines(page) if line.strip()] == [FIRST_LINE]
-    page.locator("#lyric-text").press("Control+z")
+    expect(page.locator("#lyric-text")).to_be_focused()
+    page.keyboard.press("Control+z")
     assert lines(page) == kept
 
 
@@ -77,7 +93,10 @@ def test_a_guest_who_signs_up_is_back_at_the_same_lyric(visit: Visit) -> None:
     open_studio(page)
     _type(page, "a guest wrote this")
     address = page.url
-    page.goto(f"/signup?next={address.removeprefix(visit.web.url)}")
+    path = address.removeprefix(visit.web.url)
+    expect(page.locator("#login-link")).to_have_attribute("href", f"/login?next={path}")
+    page.locator("#login-link").click()
+    page.locator("#to-signup").click()
     email = f"{uuid4().hex}@example.org"
     page.locator("#email").fill(email)
     page.locator("#password").fill("seven quiet harbours")
@@ -99,6 +118,19 @@ def test_a_wrong_password_is_said_in_words(visit: Visit) -> None:
     page.locator("#submit").click()
     expect(page.locator("#form-error")).to_be_visible()
     expect(page.locator("#email")).to_have_value("nobody@example.org")
+    expect(page.locator("#password")).to_be_focused()
+    visit.complaints.clear()  # the browser logs every answer of 4xx
+
+
+def test_a_form_leads_to_the_field_at_fault(visit: Visit) -> None:
+    page = visit.page
+    page.goto("/signup")
+    page.locator("#email").fill("somebody@example.org")
+    page.locator("#password").fill("short")
+    page.locator("#submit").click()
+    expect(page.locator("#password")).to_be_focused()
+    expect(page.locator("#password")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#email")).not_to_have_attribute("aria-invalid", "true")
     visit.complaints.clear()  # the browser logs every answer of 4xx
 
 

@@ -93,6 +93,20 @@ def test_a_voice_that_dies_in_mid_stream_costs_neither_text_nor_allowance(
     visit.complaints.clear()
 
 
+def test_a_studio_opened_before_its_voices_waits_for_them(visit: Visit, inference: InferenceService) -> None:
+    page = visit.page
+    inference.kill()
+    try:
+        page.goto("/")
+        expect(page.locator("#voice-title")).to_have_text("Voices are waking…")
+        expect(page.locator("#write")).to_be_disabled()
+        expect(page.locator("#write")).to_have_attribute("title", "Voices are waking…")
+    finally:
+        inference.start()
+    expect(page.locator("#voice-title")).to_have_text("tiny-llama")
+    expect(page.locator("#write")).to_be_enabled()
+
+
 def test_a_web_that_dies_in_mid_stream_leaves_the_text_and_retry_works(visit: Visit, brake: Brake) -> None:
     page = visit.page
     open_studio(page)

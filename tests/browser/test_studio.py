@@ -72,6 +72,39 @@ def test_undo_and_redo_work_across_generations(visit: Visit) -> None:
     assert lines(page) == twice
 
 
+def test_a_take_is_marked_as_kept_while_its_words_stand_in_the_text(visit: Visit) -> None:
+    page = visit.page
+    open_studio(page)
+    write_first_line(page)
+    expect(takes_of(page, "done")).to_have_count(2)
+    keep = page.locator("#keep-1-1")
+    expect(keep).to_have_accessible_name("Keep take 1")
+    keep.click()
+    expect(keep).to_have_accessible_name("Keep take 1 again")
+    page.keyboard.press("Control+z")
+    expect(keep).to_have_accessible_name("Keep take 1")
+    page.keyboard.press("Control+Shift+Z")
+    expect(keep).to_have_accessible_name("Keep take 1 again")
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Delete")
+    expect(keep).to_have_accessible_name("Keep take 1")
+    page.keyboard.press("Control+z")
+    expect(keep).to_have_accessible_name("Keep take 1 again")
+
+
+def test_a_take_that_was_cut_says_so(visit: Visit) -> None:
+    page = visit.page
+    open_studio(page)
+    set_dial(page, "length", 16)
+    expect(page.locator("#length")).to_have_attribute("aria-valuetext", "about 2 lines")
+    write_first_line(page)
+    expect(takes_of(page, "done")).to_have_count(2)
+    cut = page.locator(".take", has_text="Cut at the length")
+    expect(cut).to_have_count(2)
+    page.reload()
+    expect(cut).to_have_count(2)
+
+
 def test_a_take_goes_in_where_it_was_asked_for_even_after_edits_above(visit: Visit) -> None:
     page = visit.page
     open_studio(page)
@@ -161,10 +194,14 @@ def test_a_spent_allowance_says_what_to_do_and_keeps_the_text(visit: Visit) -> N
     set_dial(page, "takes", 4)
     page.keyboard.press("Escape")
     write_first_line(page)
-    refusal = page.locator("#batch-1 .batch-notice")
-    expect(refusal).to_contain_text(f"{GUEST_TOKENS:,} are left")
-    expect(page.locator("#way-out-1-1")).to_have_attribute("href", re.compile(r"^/signup\?next="))
+    expect(page.locator("#refusal")).to_contain_text(f"{GUEST_TOKENS:,} are left")
+    expect(page.locator("#refusal-signup")).to_have_attribute("href", re.compile(r"^/signup\?next="))
+    expect(page.locator(".batch")).to_have_count(0)
     assert lines(page)[0] == FIRST_LINE
+    set_dial(page, "length", 16)
+    page.locator("#write").click()
+    expect(takes_of(page, "done", batch=2)).to_have_count(4)
+    expect(page.locator("#refusal")).to_be_empty()
     visit.complaints.clear()  # the browser logs every answer of 402
 
 
@@ -173,8 +210,19 @@ def test_on_a_phone_everything_fits_and_works(phone: Visit) -> None:
     open_studio(page)
     write_first_line(page)
     expect(takes_of(page, "done")).to_have_count(2)
+    for number in (1, 2):
+        page.locator(f"#keep-1-{number}").scroll_into_view_if_needed()
+        keep, strip = page.locator(f"#keep-1-{number}").bounding_box(), page.locator(".strip").bounding_box()
+        assert keep
+        assert strip
+        assert keep["y"] + keep["height"] <= strip["y"]
     page.locator("#keep-1-2").click()
     wait_until_saved(page)
+    expect(page.locator("#login-link")).to_be_in_viewport(ratio=1)
+    for pressed in ("#wordmark", "#dismiss-1", "#length", "#keep-1-1", "#login-link"):
+        box = page.locator(pressed).bounding_box()
+        assert box
+        assert min(box["width"], box["height"]) >= 44, pressed
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     for name in ("voice-menu", "more"):
         page.locator(f"#{name} summary").click()
