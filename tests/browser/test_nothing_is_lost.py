@@ -96,6 +96,8 @@ def test_a_voice_that_dies_in_mid_stream_costs_neither_text_nor_allowance(
 def test_a_studio_opened_before_its_voices_waits_for_them(visit: Visit, inference: InferenceService) -> None:
     page = visit.page
     inference.kill()
+    visit.web.kill()
+    visit.web.start()  # which has never heard of a voice
     try:
         page.goto("/")
         expect(page.locator("#voice-title")).to_have_text("Voices are waking…")
