@@ -8,7 +8,7 @@ pause (0.1 s on average) after the last was answered. Nobody waits for anybody e
 server: time to first token counts from the arrival, so queueing is in it. Tokens per second are all tokens over the
 time from the first arrival to the last token, idle starts and drains included.
 
-- `ours` serves `--requests` requests of every user.
+- `ours` serves `--requests` requests of every user, and six at least.
 - `hf_sequential` is a web handler that calls `generate` for one request after the other, first come, first served. Its
   speed does not depend on the queue's length, so it is stopped after a few requests; at high concurrency these are the
   first of the queue, so its times to first token flatter it.
@@ -50,7 +50,7 @@ PROMPT_TOKENS = 64
 MAX_TOKENS = 128
 TEMPERATURE, TOP_P = 0.8, 0.9
 PAUSE_S = 0.1
-PEER_REQUESTS = 6
+FEWEST_REQUESTS = 6
 
 
 @dataclass(frozen=True)
@@ -171,11 +171,11 @@ def measure_peer(directory: Path, dtype: str, load: Load, *, batch: int, num_req
 
 
 def measure_sequential(directory: Path, dtype: str, load: Load) -> Tally:
-    return measure_peer(directory, dtype, load, batch=1, num_requests=PEER_REQUESTS)
+    return measure_peer(directory, dtype, load, batch=1, num_requests=FEWEST_REQUESTS)
 
 
 def measure_static(directory: Path, dtype: str, load: Load) -> Tally:
-    num_requests = max(PEER_REQUESTS, 2 * load.concurrency)
+    num_requests = max(FEWEST_REQUESTS, 2 * load.concurrency)
     return measure_peer(directory, dtype, load, batch=load.concurrency, num_requests=num_requests)
 
 
@@ -222,10 +222,11 @@ def measure_ours(directory: Path, dtype: str, load: Load) -> Tally:
     for _ in range(load.concurrency):
         answered.get()
 
+    turns = max(load.requests, math.ceil(FEWEST_REQUESTS / load.concurrency))
     tally, start = Tally(), time.perf_counter()
     coming = [(start + moment, user, 0) for user, moment in enumerate(load.first_arrivals())]
     heapq.heapify(coming)
-    while len(tally.ended) < load.requests * load.concurrency:
+    while len(tally.ended) < turns * load.concurrency:
         now = time.perf_counter()
         while coming and coming[0][0] <= now:
             arrived, user, turn = heapq.heappop(coming)
@@ -235,7 +236,7 @@ def measure_ours(directory: Path, dtype: str, load: Load) -> Tally:
         except queue.Empty:
             continue
         tally.add(asked.arrived, asked.first_token, ended, asked.num_tokens)
-        if asked.turn + 1 < load.requests:
+        if asked.turn + 1 < turns:
             heapq.heappush(coming, (ended + load.pause_s(asked.user, asked.turn), asked.user, asked.turn + 1))
     engine.stop()
     return tally
