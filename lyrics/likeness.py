@@ -1,8 +1,8 @@
 """How likely two line ends are meant to rhyme, as the logarithm of an odds ratio, from how they sound and are spelled.
 
-This is the judgement of a reader of old and new verse, who takes love/prove and majesty/die for rhymes because poets do;
-what a writer is promised stands in `lyrics.rhyme`. The odds were fitted by `python -m bench.scheme` on verse with known
-schemes; this module only adds them up. Knows nothing of stanzas.
+This is the judgement of a reader of old and new verse, who takes love/prove and majesty/die for rhymes because poets
+do; what a writer is promised stands in `lyrics.rhyme`. The odds were fitted by `python -m bench.scheme` on verse with
+known schemes; this module only adds them up. Knows nothing of stanzas.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from lyrics.phones import Lexicon, Pronunciation
 ODDS_FILE = Path(__file__).parent / "dictionary" / "scheme_odds.json"
 _UNSEEN_VOWELS = -1.0  # two vowels of which the fitted verse has no pair
 _MANNER = {
-    "T": "t", "D": "t", "S": "s", "Z": "s", "F": "f", "V": "f", "TH": "f", "DH": "f", "K": "k", "G": "k", "P": "p", "B": "p",
-    "M": "n", "N": "n", "NG": "n", "SH": "sh", "ZH": "sh", "CH": "sh", "JH": "sh",
+    "T": "t", "D": "t", "S": "s", "Z": "s", "F": "f", "V": "f", "TH": "f", "DH": "f", "K": "k", "G": "k", "P": "p",
+    "B": "p", "M": "n", "N": "n", "NG": "n", "SH": "sh", "ZH": "sh", "CH": "sh", "JH": "sh",
 }  # fmt: skip
 _SPELLED_TAIL = re.compile(r"[aeiouy]+[^aeiouy]*(?:e|es|ed)?$")
 
@@ -30,7 +30,8 @@ _SPELLED_TAIL = re.compile(r"[aeiouy]+[^aeiouy]*(?:e|es|ed)?$")
 class Ending(NamedTuple):
     """One way the end of a word sounds, without stress digits.
 
-    `rhyming` runs from the last stressed vowel, `last` from the last vowel; `num_after` counts the syllables from the stress on.
+    `rhyming` runs from the last stressed vowel, `last` from the last vowel; `num_after` counts the syllables from the
+    stress on.
     """
 
     phones: Phones
@@ -107,7 +108,9 @@ def _heard(one: Ending, other: Ending) -> tuple[int, tuple[str, ...]]:
         return 100, (kind, "homophones") if one.phones == other.phones else (kind,)
     if one.last == other.last:
         return 50, ("last syllable", f"last syllable {after}")
-    vowels = "same vowel" if one.last[0] == other.last[0] else "vowels {} {}".format(*sorted((one.last[0], other.last[0])))
+    vowels = (
+        "same vowel" if one.last[0] == other.last[0] else "vowels {} {}".format(*sorted((one.last[0], other.last[0])))
+    )
     rank, coda = _codas(one.last[1:], other.last[1:])
     return rank + 15 * (one.last[0] == other.last[0]), (vowels, coda, f"stress {after}")
 
@@ -140,14 +143,14 @@ def modern_spellings(word: str) -> tuple[str, ...]:
     """The word, then what it may be in today's spelling, for verse of 1500 to 1900.
 
     >>> modern_spellings("kiss'd"), modern_spellings("dampt"), modern_spellings("o'er")[-1]
-    (("kiss'd", 'kissd', 'kissed'), ('dampt', 'damped', 'dampped', 'dampsed'), 'ore')
+    (("kiss'd", 'kissd', 'kissed'), ('dampt', 'dampped', 'damped'), 'ore')
     """
     plain = word.replace("'", "")
     forms = [word, plain]
     if plain.endswith("d"):
         forms.append(plain[:-1] + "ed")
     if re.search(r"[^aeiou]t$", plain):
-        forms += [plain[:-1] + "ed", plain[:-1] + plain[-2] + "ed", plain[:-1] + "sed"]
+        forms += [plain[:-1] + plain[-2] + "ed", plain[:-1] + "ed"]
     for old, new in (("our", "or"), ("eth", "es"), ("eer", "ever"), ("oer", "ore"), ("ere", "er"), ("owr", "ower")):
         if plain.endswith(old):
             forms.append(plain[: -len(old)] + new)
@@ -155,7 +158,7 @@ def modern_spellings(word: str) -> tuple[str, ...]:
 
 
 def _pronounced(word: str, lexicon: Lexicon) -> tuple[Pronunciation, ...]:
-    """The ways to say the first spelling that is not a guess; else the end of the word that is a word; else the guess."""
+    """The ways to say the first spelling that is known; else the end that is a known word; else the network's guess."""
     for form in modern_spellings(word):
         ways = lexicon.pronunciations(form)
         if ways and ways[0].source != "g2p":
