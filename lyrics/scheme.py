@@ -11,7 +11,7 @@ share a prior over schemes; the beam, the line-to-line model and the neighbourho
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from heapq import nlargest
@@ -117,7 +117,7 @@ def known_forms(num_lines: int) -> Mapping[Scheme, float]:
     >>> max(known_forms(14), key=known_forms(14).get) == canonical("ABABCDCDEFEFGG")
     True
     """
-    weights: Counter[Scheme] = Counter()
+    weights: dict[Scheme, float] = defaultdict(float)
     for schemes, weight in ((_COMMON, 4.0), (_RARE, 1.0)):
         for letters in schemes.split():
             if len(letters) == num_lines:
@@ -155,7 +155,7 @@ class Detector:
         likeness = self._compared(words)
         shape = _Shape(self._next, around)
         weighed = {way.scheme: (way.score - way.shape, way.shape) for way in _beam(likeness, shape)}
-        seen: Counter[Scheme] = Counter()
+        seen: dict[Scheme, float] = defaultdict(float)
         weight_seen = 0.0
         for belief, weight in around:
             if len(next(iter(belief))) == num_lines:
@@ -193,7 +193,7 @@ class _Shape:
         self, fitted: Mapping[str, Mapping[str, float]], around: Sequence[tuple[dict[Scheme, float], float]]
     ) -> None:
         self._fitted = fitted
-        self._around: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
+        self._around: dict[tuple[int, int], dict[int, float]] = defaultdict(lambda: defaultdict(float))
         for belief, weight in around:
             distances = (-1, -1, *distances_of(max(belief, key=lambda scheme: belief[scheme])))
             for before, between, distance in zip(distances, distances[1:], distances[2:], strict=False):
@@ -211,8 +211,8 @@ class _Shape:
             ):
                 total = sum(counts.values())
                 probability = (counts.get(f"{distance}", 0.0) + weight * probability) / (total + weight)
-            seen = self._around.get((before, between), Counter[int]())
-            self._known[key] = math.log((seen[distance] + 6.0 * probability) / (seen.total() + 6.0))
+            seen = self._around.get((before, between), {})
+            self._known[key] = math.log((seen.get(distance, 0.0) + 6.0 * probability) / (sum(seen.values()) + 6.0))
         return self._known[key]
 
     def of(self, scheme: Scheme) -> float:
