@@ -58,15 +58,14 @@ def parse(text: str) -> Phones:
     ('B', 'R', 'AH1')
     >>> parse("B R U")
     Traceback (most recent call last):
-    ValueError: 'U' in 'B R U' is no phone of ARPAbet; vowels are AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW + 0, 1 or 2
+    ValueError: 'U' in 'B R U' is no phone of ARPAbet, such as B, TH or AY1
     """
     phones = tuple(text.split())
-    if len(phones) > 0 and sum(phone in VOWELS or phone in PHONES - CONSONANTS for phone in phones) == 1:
+    if sum(phone in VOWELS or phone in PHONES - CONSONANTS for phone in phones) == 1:
         phones = tuple(phone + "1" if phone in VOWELS else phone for phone in phones)
     for phone in phones:
         if phone not in PHONES:
-            names = " ".join(sorted(VOWELS))
-            raise ValueError(f"{phone!r} in {text!r} is no phone of ARPAbet; vowels are {names} + 0, 1 or 2")
+            raise ValueError(f"{phone!r} in {text!r} is no phone of ARPAbet, such as B, TH or AY1")
     if num_syllables(phones) == 0:
         raise ValueError(f"{text!r} has no vowel, so nobody can sing it")
     return phones

@@ -20,8 +20,9 @@ from lyrics.arpabet import CONSONANTS, VOWELS, Phones, num_syllables
 WEIGHTS = Path(__file__).parent / "dictionary" / "g2p.npz"
 MAX_PHONES = 24
 # g2p-en numbers its phones alphabetically, each vowel with its three stresses and UW a fourth time without.
-_PHONES = ["<pad>", "<unk>", "<s>", "</s>"] + sorted(
-    [*CONSONANTS, *(vowel + stress for vowel in VOWELS for stress in "012"), "UW"]
+_PHONES = (
+    *("<pad>", "<unk>", "<s>", "</s>"),
+    *sorted([*CONSONANTS, *(vowel + stress for vowel in VOWELS for stress in "012"), "UW"]),
 )
 _START, _END = 2, 3
 _LETTERS = {letter: index for index, letter in enumerate("abcdefghijklmnopqrstuvwxyz", start=3)}

@@ -14,7 +14,7 @@ _IRREGULAR = {
     "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
     "twelve": "twelfth",
 }  # fmt: skip
-# Codes that songs say in a way of their own; other numbers of three digits are said as years are (nine eleven) or whole.
+# Numbers that songs say in a way of their own.
 _CODES = {"808": "eight oh eight", "187": "one eighty seven", "101": "one oh one", "007": "double oh seven",
           "911": "nine one one", "411": "four one one", "404": "four oh four", "247": "twenty four seven"}  # fmt: skip
 
@@ -28,7 +28,8 @@ def spoken_number(token: str) -> tuple[str, ...]:
     (('twenty', 'second'), ('zero', 'point', 'five'), ('nineties',), ('one', 'hundred', 'k'))
     """
     found = re.fullmatch(r"(\$?)([\d,]*)(?:\.(\d+))?(st|nd|rd|th|'?s|k|%)?", token)
-    assert found is not None, f"{token!r} is no number"
+    if found is None:
+        raise ValueError(f"{token!r} is no number")
     money, digits, decimals, ending = found[1], found[2].replace(",", ""), found[3], found[4] or ""
     words = _whole(digits, is_plain="," not in found[2] and not money)
     if decimals:
@@ -49,7 +50,7 @@ def _whole(digits: str, *, is_plain: bool) -> list[str]:
     if len(digits) == 4 and 1100 <= number <= 9999 and number % 1000 >= 100 and number // 100 % 10 != 0:
         century, rest = divmod(number, 100)
         return [*_cardinal(century), *(["hundred"] if rest == 0 else [] if rest >= 10 else ["oh"]), *_tail(rest)]
-    if len(digits) > 1 and digits[0] == "0" or len(digits) > 15:
+    if (len(digits) > 1 and digits[0] == "0") or len(digits) > 15:
         return ["oh" if digit == "0" else _ONES[int(digit)] for digit in digits]
     return _cardinal(number)
 

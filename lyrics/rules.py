@@ -15,13 +15,15 @@ Known = Callable[[str], tuple[Phones, ...]]
 _SIBILANTS = frozenset("S Z SH ZH CH JH".split())
 _VOICELESS = frozenset("P T K F TH S SH CH".split())
 _ENDINGS = {
-    "": "", "ing": "IH0 NG", "in": "IH0 N", "er": "ER0", "est": "AH0 S T", "ly": "L IY0", "ness": "N AH0 S", "less": "L AH0 S",
-    "ful": "F AH0 L", "y": "IY0", "ish": "IH0 SH", "able": "AH0 B AH0 L", "eth": "IH0 TH", "ment": "M AH0 N T", "a": "AH0",
-    "ll": "AH0 L", "re": "ER0", "nt": "AH0 N T", "m": "M", "ship": "SH IH2 P", "like": "L AY2 K", "hood": "HH UH2 D",
+    "": "", "ing": "IH0 NG", "in": "IH0 N", "er": "ER0", "est": "AH0 S T", "ly": "L IY0", "ness": "N AH0 S",
+    "less": "L AH0 S", "ful": "F AH0 L", "y": "IY0", "ish": "IH0 SH", "able": "AH0 B AH0 L", "eth": "IH0 TH",
+    "ment": "M AH0 N T", "a": "AH0", "ll": "AH0 L", "re": "ER0", "nt": "AH0 N T", "m": "M", "ship": "SH IH2 P",
+    "like": "L AY2 K", "hood": "HH UH2 D",
 }  # fmt: skip
 _PREFIXES = {
-    "un": "AH0 N", "re": "R IY0", "over": "OW2 V ER0", "under": "AH2 N D ER0", "out": "AW2 T", "mis": "M IH0 S", "non": "N AA2 N",
-    "anti": "AE2 N T IY0", "super": "S UW2 P ER0", "dis": "D IH0 S", "mega": "M EH2 G AH0", "ultra": "AH2 L T R AH0", "a": "AH0",
+    "un": "AH0 N", "re": "R IY0", "over": "OW2 V ER0", "under": "AH2 N D ER0", "out": "AW2 T", "mis": "M IH0 S",
+    "non": "N AA2 N", "anti": "AE2 N T IY0", "super": "S UW2 P ER0", "dis": "D IH0 S", "mega": "M EH2 G AH0",
+    "ultra": "AH2 L T R AH0", "a": "AH0",
 }  # fmt: skip
 _CONTRACTED = ("ll", "ve", "re", "d", "m", "s", "st", "da")
 _LETTERS = dict(
@@ -57,10 +59,10 @@ def inflect(phones: Phones, ending: str) -> Phones:
 
 
 def stems(word: str) -> Iterator[tuple[str, str]]:
-    """What the word may be a plural, possessive, past, -ing form or comparative of, as `(stem, ending)`; the likeliest first.
+    """What the word may be a plural, past, -ing form or so of, as `(stem, ending)`; the likeliest first.
 
     >>> list(stems("stopped"))
-    [('stoppe', 'ed'), ('stopp', 'ed'), ('stop', 'ed')]
+    [('stop', 'ed'), ('stopp', 'ed'), ('stoppe', 'ed'), ('stop', 'ed')]
     >>> list(stems("homies'")), list(stems("dime's"))
     ([('homies', '')], [('dime', 's')])
     """
@@ -80,32 +82,32 @@ def stems(word: str) -> Iterator[tuple[str, str]]:
 
 
 def _before_vowel(stem: str, ending: str) -> Iterator[tuple[str, str]]:
-    """Stems before an ending that begins with a vowel: love-ing, stop-p-ing, tri-ed."""
-    if len(stem) >= 2:
-        yield stem + "e", ending
-        yield stem, ending
-        if stem[-1] == stem[-2]:
-            yield stem[:-1], ending
-        if stem[-1] == "i":
-            yield stem[:-1] + "y", ending
+    """Stems before an ending that begins with a vowel: stop-p-ing, tri-ed, mak-ing, pack-ing."""
+    if len(stem) < 2:
+        return
+    is_double = stem[-1] == stem[-2] and stem[-1] not in "aeiou"
+    if is_double and stem[-1] not in "flsz":
+        yield stem[:-1], ending
+    if stem[-1] == "i":
+        yield stem[:-1] + "y", ending
+    is_short = stem[-1] not in "aeiou" and stem[-2] in "aeiou" and stem[-3:-2] not in tuple("aeiou")
+    yield from ((stem + silent, ending) for silent in (("e", "") if is_short else ("", "e")))
+    if is_double:
+        yield stem[:-1], ending
 
 
 def by_rule(word: str, known: Known, is_common: Callable[[str], bool]) -> tuple[Phones, ...]:
-    """All ways to say the word that the first matching rule gives; () when none does. `is_common` picks compounds' parts.
+    """All ways to say the word by the first rule that knows; () when none does. `is_common` picks compounds' parts.
 
     >>> from lyrics.phones import Lexicon
     >>> ear = Lexicon()
-    >>> [" ".join(ear.pronunciations(word)[0].phones) for word in ("mumblin'", "hustla", "boyz", "noooo")]
-    ['M AH1 M B AH0 L IH0 N', 'HH AH1 S L AH0', 'B OY1 Z', 'N OW1']
+    >>> [" ".join(ear.pronunciations(word)[0].phones) for word in ("mumblin'", "boosta", "boyz", "noooo")]
+    ['M AH1 M B AH0 L IH0 N', 'B UW1 S T AH0', 'B OY1 Z', 'N OW1']
     """
-    for rule in (_bare, _clipped_ing, _contraction, _inflection, _er_as_a, _elongation):
+    for rule in (_bare, clipped_ing, _contraction, _inflection, _er_as_a, _elongation, _affixes):
         if ways := rule(word, known):
             return ways
-    if way := _compound(word, known, is_common):
-        return (way,)
-    if ways := _affixes(word, known):
-        return ways
-    return _initials(word)
+    return _compound(word, known, is_common) or _initials(word)
 
 
 def _derive(known: Known, candidates: Iterator[tuple[str, str]]) -> tuple[Phones, ...]:
@@ -121,14 +123,19 @@ def _bare(word: str, known: Known) -> tuple[Phones, ...]:
     return known(plain) if plain != word and not word.endswith("in'") else ()
 
 
-def _clipped_ing(word: str, known: Known) -> tuple[Phones, ...]:
-    """trappin', trappin: as trapping, with another nose at the end."""
-    plain = word.removesuffix("'s").rstrip("'")
+def clipped_ing(word: str, known: Known) -> tuple[Phones, ...]:
+    """trappin', trappin: as trapping, with another nose at the end.
+
+    >>> clipped_ing("bein'", {"being": (("B", "IY1", "IH0", "NG"),)}.get)
+    (('B', 'IY1', 'IH0', 'N'),)
+    """
+    plain, possessive, _ = word.partition("'s")
+    plain = plain.rstrip("'")
     if not plain.endswith("in") or len(plain) < 4:
         return ()
-    if ways := known(plain + "g"):
-        return tuple((*way[:-1], "N") for way in ways if way[-1] == "NG")
-    return _derive(known, _before_vowel(plain[:-2], "in"))
+    ways = tuple((*way[:-1], "N") for way in known(plain + "g") or () if way[-1] == "NG")
+    ways = ways or _derive(known, _before_vowel(plain[:-2], "in"))
+    return tuple((*way, "Z") for way in ways) if possessive else ways
 
 
 def _contraction(word: str, known: Known) -> tuple[Phones, ...]:
@@ -174,24 +181,30 @@ def _elongation(word: str, known: Known) -> tuple[Phones, ...]:
     return known(re.sub(r"(.)\1\1+", r"\1", word)) or known(re.sub(r"(.)\1\1+", r"\1\1", word))
 
 
-def _compound(word: str, known: Known, is_common: Callable[[str], bool]) -> Phones | None:
+def _compound(word: str, known: Known, is_common: Callable[[str], bool]) -> tuple[Phones, ...]:
     """bankroll, trapstar: two common words of at least three letters; the second keeps half its stress."""
     splits = [(word[:at], word[at:]) for at in range(3, len(word) - 2) if is_common(word[:at]) and is_common(word[at:])]
     for first, second in sorted(splits, key=lambda split: abs(len(split[0]) - len(split[1]))):
         head, tail = known(first), known(second)
         if head and tail:
-            return (*head[0], *(phone.replace("1", "2") for phone in tail[0]))
-    return None
+            return ((*head[0], *(phone.replace("1", "2") for phone in tail[0])),)
+    return ()
 
 
 def _affixes(word: str, known: Known) -> tuple[Phones, ...]:
-    """unbothered, ratchetness, grimier: a prefix or an ending that changes nothing else."""
+    """unbothered, ratchetness, doobie: a prefix or an ending that changes nothing else."""
+    if word.endswith("ie") and (ways := known(word[:-2] + "y")):
+        return ways
     for ending in ("y", "ish", "able", "eth"):
         if word.endswith(ending) and (ways := _derive(known, _before_vowel(word[: -len(ending)], ending))):
             return ways
     for ending in ("ly", "ness", "less", "ful", "ment", "ship", "like", "hood"):
         stem = word.removesuffix(ending)
-        if stem != word and len(stem) >= 3 and (ways := _derive(known, iter([(stem, ending), (stem[:-1] + "y", ending)]))):
+        if (
+            stem != word
+            and len(stem) >= 3
+            and (ways := _derive(known, iter([(stem, ending), (stem[:-1] + "y", ending)])))
+        ):
             return ways
     for prefix, phones in _PREFIXES.items():
         stem = word.removeprefix(prefix)

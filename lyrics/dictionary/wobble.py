@@ -1,4 +1,4 @@
-"""Where singers and speakers disagree on how many syllables a word has, although each dictionary knows only one answer."""
+"""Where singers disagree on how many syllables a word has, although each dictionary knows only one answer."""
 
 from __future__ import annotations
 
