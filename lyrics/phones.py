@@ -1,7 +1,7 @@
 """How words sound. One question: which ways are there to say this word, the likeliest first?
 
 Five sources answer, the first that knows: the writer's own pronunciations, a hand-checked list of slang, two
-dictionaries (CMUdict and misaki's), rules over these, and a small network for the rest. Knows nothing of lines and rhymes.
+dictionaries (CMUdict and misaki's), rules over these, and a small network for the rest. Knows nothing of lines.
 """
 
 from __future__ import annotations
@@ -133,9 +133,10 @@ def normal(word: str) -> str:
 
 @cache
 def _words() -> dict[str, str]:
-    """Word to `mark TAB source:phones|source:phones`; read apart when asked for, since few are."""
+    """Word to `mark source:phones|source:phones`; read apart when asked for, since few are."""
     with lzma.open(DICTIONARY / "words.txt.xz", "rt", encoding="ascii") as lines:
-        return dict(line.split("\t", 1) for line in lines.read().splitlines())
+        words_and_entries = lines.read().replace("\t", "\n").split("\n")
+    return dict(zip(words_and_entries[::2], words_and_entries[1::2], strict=False))
 
 
 @cache

@@ -2,8 +2,8 @@
 
 Perfect: the same sounds from the last stressed vowel on, after different ones (night, light). Family: the same vowels
 and kindred consonants (night, ride). Assonance: the same vowels (night, mind). Multi: the same vowels over two
-syllables or more (elevator, hella later). Mosaic: perfect over a word's border (poet, know it). Internal: inside one line. Identity,
-with the same sound before the vowel too (leave, believe; two, too), is no rhyme.
+syllables or more (elevator, hella later). Mosaic: perfect over a word's border (poet, know it). Internal: inside one
+line. Identity, with the same sound before the vowel too (leave, believe; two, too), is no rhyme.
 
 Source: Pattison, Writing Better Lyrics (2009), chapters 5-6, for family rhyme; Cuddon, Dictionary of Literary Terms.
 """
@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from itertools import combinations, takewhile
+from itertools import combinations, islice, takewhile
 from typing import NamedTuple
 
-from lyrics.arpabet import Phones, bare, is_vowel, stresses
+from lyrics.arpabet import VOWELS, Phones, bare, is_vowel, stresses
 from lyrics.syllables import syllabify
 
 MAX_SYLLABLES = 6  # longer rhymes than that are not counted further
@@ -45,7 +45,7 @@ class Rhyme(NamedTuple):
 _FAMILIES = [frozenset(family.split()) for family in "B D G|P T K|V DH Z ZH JH|F TH S SH CH|M N NG".split("|")]
 _PARTNERS = {frozenset(pair.split()) for pair in "B P|D T|G K|V F|DH TH|Z S|ZH SH|JH CH".split("|")}
 _ADDED = frozenset("T D S Z".split())  # what may be heard or not at a cluster's end: fast, class
-_MERGED = {"AO": "AA", "IH0": "AH", "UH0": "AH"}  # half of America hears cot in caught; weak vowels are all one
+_WEAK = {"IH0": "AH0", "UH0": "AH0"}  # dictionaries write at will what is one weak vowel: roses, Rosa's
 
 
 def rhyming_part(phones: Phones) -> Phones:
@@ -94,13 +94,27 @@ def rhyme(a: Phones, b: Phones) -> Rhyme:
     """
     shared = num_shared_vowels(a, b)
     at_a, at_b = last_stressed(a), last_stressed(b)
-    if rhyming_part(a) == rhyming_part(b):
+    if _weakened(a[at_a:]) == _weakened(b[at_b:]):
         return Rhyme(RhymeKind.IDENTITY if onset(a, at_a) == onset(b, at_b) else RhymeKind.PERFECT, shared)
-    if _are_kindred(a[at_a:], b[at_b:]) or _rhyme_lifted(a, b):
+    if _are_kindred(a[at_a:], b[at_b:]) or is_allowed(a, b):
         return Rhyme(RhymeKind.FAMILY, shared)
     if _vowels(a[at_a:]) != _vowels(b[at_b:]):
         return Rhyme(RhymeKind.NONE, shared)
     return Rhyme(RhymeKind.MULTI if shared > 1 else RhymeKind.ASSONANCE, shared)
+
+
+def is_allowed(a: Phones, b: Phones) -> bool:
+    """Whether listeners let two words pass for a perfect rhyme, though a dictionary does not.
+
+    Words that are one in many mouths (caught, hot; ruin, doin'), and last syllables that the beat lifts (liberty, free).
+
+    >>> is_allowed(("K", "AO1", "T"), ("HH", "AA1", "T")), is_allowed(("T", "AY1", "M"), ("F", "AY1", "N"))
+    (True, False)
+    """
+    lifted_a, lifted_b = _lifted(a), _lifted(b)
+    if lifted_a != a or lifted_b != b:
+        return _heard(lifted_a) == _heard(lifted_b) or _heard(a) == _heard(b)
+    return _heard(a) == _heard(b)
 
 
 def num_shared_vowels(a: Phones, b: Phones) -> int:
@@ -109,7 +123,8 @@ def num_shared_vowels(a: Phones, b: Phones) -> int:
     >>> num_shared_vowels(tuple("EH1 L AH0 V EY2 T ER0".split()), tuple("HH EH1 L AH0 L EY1 T ER0".split()))
     4
     """
-    pairs = zip(_vowels(a)[: -1 - MAX_SYLLABLES : -1], _vowels(b)[: -1 - MAX_SYLLABLES : -1], strict=False)
+    vowels = ([bare(_WEAK.get(phone, phone)) for phone in reversed(phones) if is_vowel(phone)] for phones in (a, b))
+    pairs = islice(zip(*vowels, strict=False), MAX_SYLLABLES)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
@@ -117,8 +132,8 @@ def rhyme_of_ends(a: Sequence[Phones], b: Sequence[Phones]) -> Rhyme:
     """What two line ends, given word by word, are to each other: the last words alone, or more of them as a mosaic.
 
     >>> from lyrics.phones import Lexicon
-    >>> poet, know_it = ([Lexicon().pronunciations(word)[0].phones for word in end] for end in (["poet"], ["know", "it"]))
-    >>> rhyme_of_ends(poet, know_it)
+    >>> def hear(end): return [Lexicon().pronunciations(word)[0].phones for word in end.split()]
+    >>> rhyme_of_ends(hear("poet"), hear("you know it"))
     Rhyme(kind=<RhymeKind.MOSAIC: 'mosaic'>, num_syllables=2)
     """
     if not a or not b:
@@ -127,8 +142,8 @@ def rhyme_of_ends(a: Sequence[Phones], b: Sequence[Phones]) -> Rhyme:
     shared = num_shared_vowels(_flat(a), _flat(b))
     if last.kind is RhymeKind.PERFECT:
         return Rhyme(RhymeKind.PERFECT, shared)
-    if _is_mosaic(a, b):
-        return Rhyme(RhymeKind.MOSAIC, shared)
+    if num_syllables := _mosaic(a, b):
+        return Rhyme(RhymeKind.MOSAIC, num_syllables)
     is_long = shared > max(1, last.num_syllables) and last.kind in (RhymeKind.ASSONANCE, RhymeKind.NONE)
     return Rhyme(RhymeKind.MULTI if is_long else last.kind, shared)
 
@@ -156,32 +171,35 @@ def onset(phones: Phones, vowel: int) -> Phones:
     return syllabify(phones)[sum(map(is_vowel, phones[:vowel]))].onset
 
 
-def _is_mosaic(a: Sequence[Phones], b: Sequence[Phones]) -> bool:
-    """Whether the ends sound the same from a stressed vowel on that lies before the last word of one of them."""
+def _mosaic(a: Sequence[Phones], b: Sequence[Phones]) -> int:
+    """Over how many syllables the ends sound the same, from a stressed vowel before the last word of one of them."""
     flat_a, flat_b = _flat(a), _flat(b)
     for length in range(min(len(a[-1]), len(b[-1])) + 1, min(len(flat_a), len(flat_b)) + 1):
         tail_a, tail_b = flat_a[-length:], flat_b[-length:]
         if _unstressed(tail_a) != _unstressed(tail_b):
-            return False
-        if (
-            tail_a[0][-1] in "12"
-            and tail_b[0][-1] in "12"
-            and flat_a[-length - 1 : -length] != flat_b[-length - 1 : -length]
-        ):
-            return True
-    return False
+            return 0
+        is_stressed = tail_a[0][-1] in "12" and tail_b[0][-1] in "12"
+        if is_stressed and flat_a[-length - 1 : -length] != flat_b[-length - 1 : -length]:
+            return sum(map(is_vowel, tail_a))
+    return 0
 
 
-def _unstressed(tail: Phones) -> list[str]:
+def _unstressed(tail: Phones) -> Phones:
     """The tail said in one breath: what follows its first vowel is weak, whatever a dictionary says of `it`."""
-    return [_merged(tail[0]), *(_merged(bare(phone) + "0") if is_vowel(phone) else phone for phone in tail[1:])]
+    return _weakened((tail[0], *(bare(phone) + "0" if is_vowel(phone) else phone for phone in tail[1:])))
 
 
-def _rhyme_lifted(a: Phones, b: Phones) -> bool:
-    """Whether they rhyme where the beat lifts a last syllable two after the stress: liberty, free; melody, destiny."""
-    lifted_a, lifted_b = _lifted(a), _lifted(b)
-    is_either = lifted_a != a or lifted_b != b
-    return is_either and rhyming_part(lifted_a) == rhyming_part(lifted_b)
+def _weakened(part: Phones) -> Phones:
+    """The part without stress, with one sign for the weak vowels after its first."""
+    return (bare(part[0]), *(bare(_WEAK.get(phone, phone)) for phone in part[1:]))
+
+
+def _heard(phones: Phones) -> Phones:
+    """The rhyming part as most mouths have it: no caught apart from cot but before R, no weak -ing apart from -in."""
+    part = _weakened(phones[last_stressed(phones) :])
+    if part[0] == "AO" and part[1:2] != ("R",):
+        part = ("AA", *part[1:])
+    return (*part[:-1], "N") if len(part) > 2 and part[-2:] == ("AH", "NG") else part
 
 
 def _lifted(phones: Phones) -> Phones:
@@ -215,13 +233,8 @@ def _clusters(phones: Phones) -> list[Phones]:
     return [phones[start + 1 : end] for start, end in zip(starts, [*starts[1:], len(phones)], strict=True)]
 
 
-def _vowels(phones: Phones) -> list[str]:
-    return [_merged(phone) for phone in phones if is_vowel(phone)]
-
-
-def _merged(phone: str) -> str:
-    """The phone without stress, and one sign for vowels that rhyme with each other everywhere but in a dictionary."""
-    return _MERGED.get(phone) or _MERGED.get(bare(phone), bare(phone))
+def _vowels(phones: Phones) -> Phones:
+    return tuple(phone for phone in _weakened(phones) if phone in VOWELS)
 
 
 def _flat(words: Sequence[Phones]) -> Phones:

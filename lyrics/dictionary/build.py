@@ -3,7 +3,7 @@
 Two pronouncers of different origin are read: CMUdict (Carnegie Mellon) and the gold dictionary of misaki. Each word
 gets a mark for what they agree on; espeak-ng takes no part, so that it can be the referee. Nothing imports this.
 
-Marks, in `words.txt.xz` as `word TAB mark TAB source:phones|source:phones`:
+Marks, in `words.txt.xz` as `word TAB mark source:phones|source:phones`:
 
     R  may stand in rhyme position: a common word of one pronunciation, whose syllables, stress and rhyming part both
        pronouncers hear the same, with the main stress on the last stressed syllable, and whose rhyme mates in the
@@ -72,7 +72,7 @@ def main() -> None:
     agreed = {word for word in steady & common if len(word) > 1 and _is_agreed(both[word])}
     rhymable = _mates_in_british(agreed, cmu, british)
     lines = [
-        f"{word}\t{'R' if word in rhymable else 'S' if word in steady else '-'}\t{_entry(word, cmu, misaki)}\n"
+        f"{word}\t{'R' if word in rhymable else 'S' if word in steady else '-'} {_entry(word, cmu, misaki)}\n"
         for word in sorted(cmu.keys() | misaki.keys())
     ]
     packed = lzma.compress("".join(lines).encode(), preset=9 | lzma.PRESET_EXTREME)
