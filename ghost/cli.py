@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ghost import checkpoints, rhymes, token
+from ghost import checkpoints, lyrics, rhymes, token
 
 app = typer.Typer(
     help="Ghost Rhymes: a studio for writing song lyrics with language models.",
@@ -17,6 +17,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(checkpoints.app, name="checkpoints")
+app.add_typer(lyrics.app, name="lyrics")
 app.add_typer(rhymes.app, name="rhymes")
 app.add_typer(token.app, name="token")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Ask the ear: do these words rhyme?", no_args_is_help=True)
+app = typer.Typer(help="Ask the ear: do these words rhyme, and in which scheme?", no_args_is_help=True)
 
 
 @app.command()
@@ -29,6 +29,21 @@ def judge(
             raise typer.Exit(1)
         one, other = (_end(*columns[place::2]) for place in (0, 1))
         typer.echo(int(do_rhyme(one, other, lexicon, near=near)))
+
+
+@app.command()
+def scheme() -> None:
+    """Read a text from stdin and print the letter of each line's rhyme; blank lines part stanzas, and stay blank.
+
+    Lines that rhyme with no other in their stanza have a letter of their own.
+    """
+    from lyrics.phones import Lexicon
+    from lyrics.scheme import scheme_of
+
+    lines = sys.stdin.read().splitlines()
+    letters = iter(scheme_of(lines, Lexicon()).replace(" ", ""))
+    for line in lines:
+        typer.echo(next(letters) if line.strip() else "")
 
 
 def _end(word: str, line: str = "") -> str:

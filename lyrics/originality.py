@@ -68,13 +68,15 @@ class OriginalityIndex:
     """Known runs of words of one text."""
 
     def __init__(
-        self, name: str, vocabulary: Sequence[str], lines: Sequence[str], arrays: Mapping[str, Hashes]
+        self, name: str, num_words: int, vocabulary: Sequence[str], lines: Sequence[str], arrays: Mapping[str, Hashes]
     ) -> None:
         self.name = name
         self._vocabulary = vocabulary
         self._place = {word: place for place, word in enumerate(vocabulary)}
         self._lines = lines
         self._arrays = arrays
+        self.num_lines = len(lines)
+        self.num_words = num_words
         self.sizes = tuple(size for size in SIZES if f"runs{size}" in arrays)
 
     @classmethod
@@ -96,7 +98,7 @@ class OriginalityIndex:
         ids = np.fromiter((place[word] for words in words_of for word in words), np.uint64)  # [num_words]
         arrays = {f"runs{size}": np.unique(_runs(ids, size)) for size in sizes}
         line_of = np.repeat(np.arange(len(kept), dtype=np.uint64), [len(words) for words in words_of])  # [num_words]
-        return cls(name, vocabulary, kept, arrays | _postings(ids, line_of))
+        return cls(name, len(ids), vocabulary, kept, arrays | _postings(ids, line_of))
 
     def save(self, directory: Path) -> None:
         """Write the index; its manifest last, so that a directory with a manifest is whole."""
@@ -106,7 +108,7 @@ class OriginalityIndex:
             np.save(directory / f"{name}.npy", array)
         (directory / "vocabulary.txt").write_text("\n".join(self._vocabulary), encoding="utf-8")
         _Strings.write(self._lines, directory / "lines")
-        manifest = {"format": _FORMAT, "name": self.name, "sizes": self.sizes, "num_lines": len(self._lines)}
+        manifest = {"format": _FORMAT, "name": self.name, "sizes": self.sizes, "num_words": self.num_words}
         (directory / "manifest.json").write_text(json.dumps(manifest) + "\n", encoding="utf-8")
 
     @classmethod
@@ -133,7 +135,7 @@ class OriginalityIndex:
             lines = _Strings(directory / "lines")
         except (OSError, ValueError, KeyError) as error:
             raise IndexUnreadable(f"{directory} holds no index: {error}; `ghost lyrics index` builds one") from error
-        return cls(manifest["name"], vocabulary, lines, arrays)
+        return cls(manifest["name"], manifest["num_words"], vocabulary, lines, arrays)
 
     def runs(self, text: str, n: int) -> tuple[Run, ...]:
         """The runs of exactly `n` words that the index knows, in order, overlapping ones too."""
