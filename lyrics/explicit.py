@@ -89,7 +89,7 @@ def _is_piece(token: str) -> bool:
 def _listed_as(token: str) -> str | None:
     """The listed word that a token is, or None."""
     plain = token.replace("'", "")
-    if token in _clean() or plain in _clean() or not _is_readable(plain):
+    if not _clean().isdisjoint((token, plain, token.partition("'")[0])) or not _is_readable(plain):
         return None
     pattern, words = _pattern()
     for form in dict.fromkeys((plain, token.partition("'")[0], plain.strip("*"))):
