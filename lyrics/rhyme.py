@@ -106,7 +106,7 @@ def rhyme(a: Phones, b: Phones) -> Rhyme:
 def is_allowed(a: Phones, b: Phones) -> bool:
     """Whether listeners let two words pass for a perfect rhyme, though a dictionary does not.
 
-    Words that are one in many mouths (caught, hot; ruin, doin'), and last syllables that the beat lifts (liberty, free).
+    What is one in many mouths (caught, hot; ruin, doing), and last syllables that the beat lifts (liberty, free).
 
     >>> is_allowed(("K", "AO1", "T"), ("HH", "AA1", "T")), is_allowed(("T", "AY1", "M"), ("F", "AY1", "N"))
     (True, False)
