@@ -98,6 +98,9 @@ class Form(BaseModel):
         default=(), max_length=MAX_WORDS, description="words that must stand in the stanza"
     )
     exclude: tuple[Word, ...] = Field(default=(), max_length=MAX_WORDS, description="words that must not be")
+    rhymes: dict[str, tuple[Word, ...]] = Field(
+        default={}, description="by letter, words that stand elsewhere and that its lines must rhyme with"
+    )
     explicit: bool = Field(default=False, description="whether explicit words are allowed")
     originality: Originality | None = None
     mode: Literal["fast", "crafted"] = "fast"
@@ -148,6 +151,9 @@ class Form(BaseModel):
                         f"the metre {self.metre} has {len(self.metre)} syllables, which line {index} may not have: "
                         "leave syllables away, or name a foot such as 'iambic'"
                     )
+        unknown = set(self.rhymes) - set(self.scheme) | set(self.rhymes) & {FREE_LINE}
+        if unknown:
+            raise ValueError(f"rhymes names {min(unknown)!r}, which is no letter that rhymes in {self.scheme}")
         twice = set(map(normalised_words, self.include)) & set(map(normalised_words, self.exclude))
         if twice:
             raise ValueError(f"{' '.join(min(twice))!r} is both included and excluded: take it off one list")
@@ -169,7 +175,7 @@ class Form(BaseModel):
 
     def _line_form(self, index: int, letter: str) -> LineForm:
         low, high = self._syllables_of(index)
-        rhymes = letter != FREE_LINE and self.scheme.count(letter) > 1
+        rhymes = letter != FREE_LINE and (self.scheme.count(letter) > 1 or letter in self.rhymes)
         return LineForm(low, high, letter if rhymes else None, self.metre)
 
     def _syllables_of(self, index: int) -> tuple[int, int]:
@@ -200,6 +206,7 @@ class Form(BaseModel):
             parts.append(self.metre)
         if self.internal_rhyme:
             parts.append("internal rhyme")
+        parts += [f"{letter} rhymes with {', '.join(words)}" for letter, words in self.rhymes.items()]
         if self.include:
             parts.append("with " + ", ".join(self.include))
         if self.exclude:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
-from lyrics.arpabet import Phones
+from lyrics.arpabet import Phones, bare, is_vowel
 from lyrics.clean import normalised_words, stanzas_of
 from lyrics.explicit import find_explicit
 from lyrics.form import Form, SyllableRange
@@ -209,10 +210,12 @@ def _judge_pair(line: _Line, partner: Partner, others: Sequence[tuple[Phones, ..
 
 
 def _kind(one: Sequence[Phones], other: Sequence[Phones]) -> tuple[RhymeKind, int]:
-    """The kind of two ends and over how many syllables their vowels agree."""
+    """The kind of two ends and over how many syllables their vowels agree, as written or as weak vowels are heard."""
     one, other = one[-_WORDS_HEARD:], other[-_WORDS_HEARD:]
-    flat_one, flat_other = (tuple(phone for word in end for phone in word) for end in (one, other))
-    return rhyme_of_ends(one, other).kind, num_shared_vowels(flat_one, flat_other)
+    flat = [tuple(phone for word in end for phone in word) for end in (one, other)]
+    written = [[bare(phone) for phone in reversed(phones) if is_vowel(phone)] for phones in flat]
+    num_written = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*written, strict=False)))
+    return rhyme_of_ends(one, other).kind, max(num_written, num_shared_vowels(*flat))
 
 
 def _is_enough(kind: RhymeKind, num_shared: int, strictness: str) -> bool:

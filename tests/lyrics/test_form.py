@@ -50,6 +50,7 @@ def test_a_form_survives_its_own_json() -> None:
         ({"metre": "x/x/", "syllables": 8}, "has 4 syllables, which line 1 may not have"),
         ({"include": ["Moon"], "exclude": ["moon!"]}, "'moon' is both included and excluded"),
         ({"originality": {"dataset": "d", "n": 9}}, "less than or equal to 8"),
+        ({"rhymes": {"C": ["night"]}}, "is no letter that rhymes in AABB"),
         ({"rhyme": "AABB"}, "Extra inputs are not permitted"),
     ],
 )
