@@ -1,7 +1,7 @@
 # Everything a person does with this project; `make help` lists it. Needs Python 3.11 or newer, nothing else.
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(if $(shell $(name) -c 'import sys; print("" if sys.version_info < (3, 11) else 1)' 2>/dev/null),$(name))) python3)
 VENV := .venv/bin
-ROOMS := app bench contracts dashboards ghost inference models sandbox worker wsgi.py
+ROOMS := app bench contracts dashboards ghost inference lyrics models sandbox worker wsgi.py
 unexport LEASH_PARENT
 
 .DEFAULT_GOAL := help

@@ -142,7 +142,7 @@ def _words() -> dict[str, str]:
 @cache
 def _marked(marks: str) -> dict[str, Phones]:
     entries = ((word, entry) for word, entry in _words().items() if entry[0] in marks)
-    return {word: tuple(entry[2:].partition("|")[0][2:].split()) for word, entry in entries}
+    return {word: tuple(entry[2:].partition("|")[0][2:].split()) for word, entry in entries if word not in _slang()}
 
 
 @cache
