@@ -19,6 +19,7 @@ FROM base AS database-tier
 COPY requirements.txt ./
 RUN pip install -c constraints.txt -r requirements.txt
 COPY contracts/ contracts/
+COPY lyrics/ lyrics/
 COPY models/ models/
 
 FROM database-tier AS web
@@ -43,6 +44,7 @@ RUN pip install -c constraints.txt -r requirements-inference.txt
 COPY contracts/ contracts/
 COPY ghost/ ghost/
 COPY inference/ inference/
+COPY lyrics/ lyrics/
 USER 10001
 EXPOSE 8001
 CMD ["python", "-m", "inference"]
