@@ -1,14 +1,14 @@
 """What the web and the inference service say to each other: the OpenAI completions protocol, as pydantic types.
 
 `POST /v1/completions` takes a `CompletionRequest`; it answers one `Completion`, or with `stream` a row of them as
-`data:` lines that ends in `data: [DONE]`. Field names are OpenAI's; `top_k`, `repetition_penalty`
-and `framed` are ours.
+`data:` lines that ends in `data: [DONE]`. Field names are OpenAI's; `top_k`, `repetition_penalty`, `framed`, `form`
+and `pronunciations` are ours, and so is the evidence that comes with lines that were written to a form.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -17,6 +17,7 @@ MAX_TOKENS = 1_024
 MAX_SAMPLES = 8
 MAX_STOPS = 8
 MAX_STOP_CHARS = 64
+MAX_PRONUNCIATIONS = 500
 
 DUST = 0.001
 """Smaller temperatures and nuclei than this are taken for this: float32 cannot tell them from nothing."""
@@ -65,23 +66,88 @@ class SamplingParams(BaseModel):
 
 
 class CompletionRequest(SamplingParams):
-    """`POST /v1/completions`. `framed` puts the checkpoint's own frame (its chat template) before the prompt."""
+    """`POST /v1/completions`. `framed` puts the checkpoint's own frame (its chat template) before the prompt.
+
+    `form` is a `lyrics.form.Form` as JSON: the stanza that is to be written. A prompt that ends within a line has begun
+    the form's first line. With a form the text ends with its last line, so `max_tokens` and `stop` say nothing; in
+    crafted mode its `alternatives` stand in for `n`. `pronunciations` are the writer's own, as ARPAbet by word.
+    """
 
     model: str = Field(min_length=1, max_length=128)
     prompt: str = Field(max_length=MAX_PROMPT_CHARS)
     stream: bool = False
     framed: bool = False
+    form: dict[str, Any] | None = None
+    pronunciations: dict[str, str] = Field(default={}, max_length=MAX_PRONUNCIATIONS)
 
 
 FinishReason = Literal["stop", "length", "cancelled", "error"]
 
 
+class Failure(BaseModel):
+    """A rule that a line breaks, by a name to count by, and the reason as a writer reads it."""
+
+    rule: str
+    reason: str
+
+
+class Partner(BaseModel):
+    """What a line rhymes with: a line of the form from 1, or 0 for a word that the form names; its end; the kind."""
+
+    line: int
+    word: str
+    kind: str
+
+
+class NearestLine(BaseModel):
+    """The line of an indexed text that is nearest: its number from 1, its likeness 0 to 1, and the words in a row that
+    both have. `index` is what the text is called."""
+
+    index: str
+    line: str
+    number: int
+    ratio: float
+    overlap: int
+
+
+class SpokenWord(BaseModel):
+    """A word of a line as it was heard; `is_guessed` when no dictionary has it."""
+
+    word: str
+    phones: list[str]
+    is_guessed: bool = False
+
+
+class LineEvidence(BaseModel):
+    """What the verifier heard of one line that was written to a form, `number` counted from 1 in the form.
+
+    `text` is the whole line, with what the writer had begun of it. `stresses` has a digit a syllable: 0 none, 1 main, 2
+    second. `grid` is "" without a metre. A line without `failures` keeps every rule.
+    """
+
+    number: int
+    text: str
+    num_syllables: int
+    stresses: list[int]
+    words: list[SpokenWord]
+    grid: str = ""
+    partner: Partner | None = None
+    nearest: NearestLine | None = None
+    failures: list[Failure] = []
+
+
 class Choice(BaseModel):
-    """One take's next piece of text; `finish_reason` stands on its last piece alone."""
+    """One take's next piece of text; `finish_reason` stands on its last piece alone.
+
+    `lines` are those that ended in this piece. `score`, on the last piece of a crafted take, ranks it among its
+    siblings: bits a token, higher is better; takes of one line come in that order already.
+    """
 
     index: int
     text: str
     finish_reason: FinishReason | None = None
+    lines: list[LineEvidence] = []
+    score: float | None = None
 
 
 class Usage(BaseModel):
@@ -133,13 +199,24 @@ class VoiceList(BaseModel):
     data: list[VoiceCard]
 
 
+class Offer(BaseModel):
+    """A form that could be kept, near to one that cannot: what changes, in words, and the form itself."""
+
+    words: str
+    form: dict[str, Any]
+
+
 class ErrorBody(BaseModel):
-    """What went wrong, in words for a person (`message`) and for a program (`code`)."""
+    """What went wrong, in words for a person (`message`) and for a program (`code`).
+
+    `offers` come with `impossible_form`: the nearest forms that can be kept.
+    """
 
     code: str
     message: str
     field: str | None = None
     retry_after_s: int | None = None
+    offers: list[Offer] = []
 
 
 class ErrorResponse(BaseModel):
