@@ -60,6 +60,15 @@ class Tokenizer:
         ids = [*prefix, *framed, *written]
         return ids or self._empty
 
+    def spell(self, texts: list[str]) -> list[list[int]]:
+        """The ids of many short texts, as they are written within a text: no opening, no special tokens."""
+        return [encoding.ids for encoding in self._writer.encode_batch(texts, add_special_tokens=False)]
+
+    def serialised(self) -> str:
+        """All that decides how it writes, as text to compare."""
+        text: str = self._writer.to_str()
+        return text
+
 
 def _spell(backend: Backend, directory: Path) -> list[bytes]:
     """The bytes of each id.

@@ -1,0 +1,206 @@
+"""All ways in which a tokenizer spells the words of a vocabulary, as a trie of token ids.
+
+Two roots: one for words after a space (` night`, ` Night`), one for words that begin a line (`night`, `Night`). Nodes
+are numbered level by level, children by token, so a node's children are one slice; spellings are numbered depth first,
+so a node stands for one interval of them. Built once per tokenizer, kept as two arrays that are mapped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.tokenizer import Tokenizer
+from lyrics.vocabulary import Vocabulary
+
+AFTER_SPACE, AT_LINE_START = 0, 1
+"""The roots."""
+_VERSION = "1"
+Ints = NDArray[np.int32]
+Bits = NDArray[np.uint64]
+_TOKEN, _PARENT, _FIRST, _NUM, _LOW, _HIGH = range(6)
+
+
+class Unspellable(ValueError):
+    """The tokenizer does not write words as they are, so no form can be kept with it."""
+
+
+class TokenTrie:
+    """`nodes` is `[6, num_nodes]`: token, parent, first child, number of children, first and last + 1 spelling below.
+    `spellings` is `[2, num_spellings]`: the word, and the node in which its spelling ends."""
+
+    def __init__(self, vocabulary: Vocabulary, nodes: Ints, spellings: Ints) -> None:
+        self.vocabulary = vocabulary
+        self.token, self.parent, self.first, self.num, self.low, self.high = nodes
+        self.words, self.nodes = spellings
+        self.ending: Ints = np.full(nodes.shape[1], -1, np.int32)  # [num_nodes], the spelling that ends here, or -1
+        self.ending[self.nodes] = np.arange(len(self.nodes), dtype=np.int32)
+        self._arrays = nodes, spellings
+        order = np.argsort(self.words, kind="stable").astype(np.int32)
+        self._spellings_by_word = order
+        self._starts = np.searchsorted(self.words[order], np.arange(len(vocabulary.words) + 1))
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, vocabulary: Vocabulary, folder: Path | None = None) -> Self:
+        """The trie of a tokenizer, from `folder` when it lies there already; else it is built and laid there.
+
+        Raises:
+            Unspellable: words come out other than they went in, or a line break is no token of its own.
+        """
+        place = folder / _name(tokenizer, vocabulary) if folder else None
+        if place and (place / "spellings.npy").is_file():
+            nodes, spellings = (np.load(place / f"{name}.npy", mmap_mode="r") for name in ("nodes", "spellings"))
+            return cls(vocabulary, nodes, spellings)
+        nodes, spellings = _build(tokenizer, vocabulary)
+        if place:
+            place.mkdir(parents=True, exist_ok=True)
+            for name, array in (("nodes", nodes), ("spellings", spellings)):  # the second one last: then it is whole
+                temporary = place / f"{name}.{os.getpid()}.npy"
+                np.save(temporary, array)
+                temporary.replace(place / f"{name}.npy")
+        return cls(vocabulary, nodes, spellings)
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes on disk."""
+        return sum(array.nbytes for array in self._arrays)
+
+    @cached_property
+    def num_tokens(self) -> Ints:  # [num_words]
+        """How many tokens each word has after a space, in small letters: one for common words."""
+        counts = np.zeros(len(self.vocabulary.words), np.int32)
+        for word in range(len(counts)):
+            node = int(self.nodes[self.spellings_of(np.array([word]))[0]])
+            while node > AT_LINE_START:
+                counts[word] += 1
+                node = int(self.parent[node])
+        return counts
+
+    def children(self, node: int) -> slice:
+        """The nodes below a node."""
+        first = int(self.first[node])
+        return slice(first, first + int(self.num[node]))
+
+    def child(self, node: int, token: int) -> int:
+        """The node that a token leads to, or -1."""
+        below = self.children(node)
+        place = below.start + int(np.searchsorted(self.token[below], token))
+        return place if place < below.stop and self.token[place] == token else -1
+
+    def path(self, node: int) -> list[int]:
+        """The tokens from the root to a node."""
+        tokens = []
+        while node > AT_LINE_START:
+            tokens.append(int(self.token[node]))
+            node = int(self.parent[node])
+        return tokens[::-1]
+
+    def spellings_of(self, words: NDArray[np.integer]) -> Ints:
+        """The spellings of these words, sorted; those after a space come before those that begin a line."""
+        if len(words) == 0:
+            return np.empty(0, np.int32)
+        starts, ends = self._starts[words], self._starts[np.asarray(words) + 1]
+        found: Ints = np.concatenate([self._spellings_by_word[a:b] for a, b in zip(starts, ends, strict=True)])
+        found.sort()
+        return found
+
+    def layer(self, is_in: NDArray[np.bool_]) -> Bits:
+        """For each node the stress patterns, as bits, that words of the set `[num_words]` below it have."""
+        signature = self.vocabulary.signature[self.words]
+        kept = is_in[self.words] & (signature >= 0)
+        bits = np.zeros(len(self.token), np.uint64)
+        bits[self.nodes[kept]] = np.uint64(1) << signature[kept].astype(np.uint64)
+        for level in reversed(self._levels[1:]):
+            above = self.parent[level]
+            heads = np.concatenate([[0], np.flatnonzero(np.diff(above)) + 1])
+            bits[above[heads]] |= np.bitwise_or.reduceat(bits[level], heads)
+        return bits
+
+    @cached_property
+    def _levels(self) -> list[slice]:
+        """The nodes of each depth."""
+        levels = [slice(0, 2)]
+        while True:
+            above = levels[-1]
+            num = int(self.num[above].sum())
+            if not num:
+                return levels
+            levels.append(slice(above.stop, above.stop + num))
+
+
+def _name(tokenizer: Tokenizer, vocabulary: Vocabulary) -> str:
+    digest = hashlib.sha256(_VERSION.encode())
+    for part in (tokenizer.serialised().encode(), "\n".join(vocabulary.words).encode()):
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()[:32]
+
+
+def _surfaces(word: str) -> Iterable[str]:
+    """How a word may be written: `i` and its kin are always capital."""
+    if word != "i" and not word.startswith("i'"):
+        yield word
+    if word[0] != "'":
+        yield word[0].upper() + word[1:]
+
+
+def _build(tokenizer: Tokenizer, vocabulary: Vocabulary) -> tuple[Ints, Ints]:
+    children: list[dict[int, int]] = [{}, {}]
+    ends: dict[int, int] = {}  # node -> word
+    for root, opening in ((AFTER_SPACE, " "), (AT_LINE_START, "")):
+        surfaces = [
+            (number, opening + surface) for number, word in enumerate(vocabulary.words) for surface in _surfaces(word)
+        ]
+        for (number, surface), ids in zip(surfaces, tokenizer.spell([surface for _, surface in surfaces]), strict=True):
+            if b"".join(tokenizer.bytes_of[token] for token in ids) != surface.encode():
+                raise Unspellable(f"this tokenizer does not write {surface!r} as it is; a form needs a byte-level one")
+            node = root
+            for token in ids:
+                below = children[node]
+                if token not in below:
+                    below[token] = len(children)
+                    children.append({})
+                node = below[token]
+            ends[node] = number
+    return _numbered(children, ends)
+
+
+def _numbered(children: list[dict[int, int]], ends: dict[int, int]) -> tuple[Ints, Ints]:
+    """Level by level, with the spellings below each node."""
+    order = [AFTER_SPACE, AT_LINE_START]
+    nodes = np.zeros((6, len(children)), np.int32)
+    nodes[_PARENT] = -1
+    place = 0
+    while place < len(order):
+        below = children[order[place]]
+        nodes[_FIRST, place], nodes[_NUM, place] = len(order), len(below)
+        for token in sorted(below):
+            nodes[_TOKEN, len(order)], nodes[_PARENT, len(order)] = token, place
+            order.append(below[token])
+        place += 1
+    number = {node: index for index, node in enumerate(order)}
+    word_at = np.full(len(order), -1, np.int32)
+    for node, word in ends.items():
+        word_at[number[node]] = word
+    num_below = (word_at >= 0).astype(np.int32)
+    for node in range(len(order) - 1, AT_LINE_START, -1):
+        num_below[nodes[_PARENT, node]] += num_below[node]
+    nodes[_HIGH, AFTER_SPACE] = nodes[_LOW, AT_LINE_START] = num_below[AFTER_SPACE]
+    nodes[_HIGH, AT_LINE_START] = num_below[AFTER_SPACE] + num_below[AT_LINE_START]
+    for node in range(len(order)):
+        low = int(nodes[_LOW, node]) + int(word_at[node] >= 0)
+        for child in range(nodes[_FIRST, node], nodes[_FIRST, node] + nodes[_NUM, node]):
+            nodes[_LOW, child] = low
+            low += num_below[child]
+            nodes[_HIGH, child] = low
+    at = np.flatnonzero(word_at >= 0)
+    spellings = np.zeros((2, len(at)), np.int32)
+    spellings[0, nodes[_LOW, at]] = word_at[at]
+    spellings[1, nodes[_LOW, at]] = at
+    return nodes, spellings
