@@ -27,6 +27,11 @@ PUBLIC = {
     "ops.ready",
     "api.openapi",
     "api.voices",
+    "api.readings",
+    "api.analyses",
+    "api.rhymes",
+    "api.presets",
+    "api.read_form",
 }
 CSRF_COOKIE = "_csrf_token"
 """dash-renderer echoes a cookie of this name as X-CSRFToken, and so does our own script."""

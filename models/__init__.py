@@ -7,6 +7,7 @@ from models.account import Account
 from models.base import Base
 from models.generation import Generation, GenerationEvent, GenerationState
 from models.lyric import Lyric, LyricVersion, VersionReason
+from models.pronunciation import Pronunciation
 from models.throttle import Throttle
 from models.token import ApiToken
 from models.user import User
@@ -20,6 +21,7 @@ __all__ = [
     "GenerationState",
     "Lyric",
     "LyricVersion",
+    "Pronunciation",
     "Throttle",
     "User",
     "VersionReason",

@@ -74,6 +74,9 @@ class Generation(Base):
     voice: Mapped[str] = mapped_column(String(128))
     prompt: Mapped[str] = mapped_column(Text)
     params: Mapped[Json]
+    form: Mapped[Json | None]
+    deed: Mapped[Json | None]
+    placed: Mapped[Json | None]
     state: Mapped[GenerationState] = mapped_column(
         Enum(GenerationState, native_enum=False, length=16, values_callable=lambda kinds: [k.value for k in kinds]),
         default=GenerationState.QUEUED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from app.routes import generations, lyrics, openapi
+from app.routes import craft, generations, lyrics, openapi
 
 
 def blueprint(max_streams: int) -> Blueprint:
@@ -12,5 +12,6 @@ def blueprint(max_streams: int) -> Blueprint:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     generations.register(api, max_streams)
     lyrics.register(api)
+    craft.register(api)
     openapi.register(api)
     return api

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import request
+from pydantic import BaseModel, ValidationError
 
-from app.errors import BadInput
+from app.errors import BadInput, bad_input_of
+
+Body = TypeVar("Body", bound=BaseModel)
 
 
 def json_object() -> dict[str, Any]:
@@ -25,6 +28,18 @@ def json_object() -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadInput("The body must be one JSON object, such as {}.", code="bad_json")
     return body
+
+
+def parsed_body(kind: type[Body]) -> Body:
+    """The request's body as this type.
+
+    Raises:
+        BadInput: with the field at fault.
+    """
+    try:
+        return kind.model_validate(json_object())
+    except ValidationError as error:
+        raise bad_input_of(error) from None
 
 
 def _no_constant(name: str) -> float:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from app import lyric
 from app.account import USER_LYRICS
 from app.auth import required_writer
 from app.db import unit_of_work
-from app.errors import bad_input_of
-from app.routes.bodies import json_object
-
-Body = TypeVar("Body", bound=BaseModel)
+from app.routes.bodies import parsed_body
 
 
 class NewLyric(BaseModel):
@@ -49,7 +46,7 @@ def register(api: Blueprint) -> None:
 
     @api.post("/lyrics")
     def create() -> ResponseReturnValue:
-        body = _parsed(NewLyric)
+        body = parsed_body(NewLyric)
         with unit_of_work() as session:
             made = lyric.create(session, required_writer().id, body.title, body.text)
         return jsonify(plain(made)), 201, {"Location": f"/api/v1/lyrics/{made.id}"}
@@ -61,7 +58,7 @@ def register(api: Blueprint) -> None:
 
     @api.patch("/lyrics/<uuid:lyric_id>")
     def save(lyric_id: UUID) -> ResponseReturnValue:
-        body = _parsed(LyricChange)
+        body = parsed_body(LyricChange)
         try:
             with unit_of_work() as session:
                 saved = lyric.save(session, required_writer().id, lyric_id, **body.model_dump())
@@ -101,10 +98,3 @@ def _plain_value(value: object) -> object:
     if isinstance(value, UUID):
         return str(value)
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _parsed(kind: type[Body]) -> Body:
-    try:
-        return kind.model_validate(json_object())
-    except ValidationError as error:
-        raise bad_input_of(error) from None

@@ -2,124 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.generation import Request as GenerationRequest
+from app.routes.answers import (
+    Analysis,
+    FormAsked,
+    FormShown,
+    GenerationShown,
+    GenerationStarted,
+    Json,
+    Library,
+    LyricShown,
+    Presets,
+    Pronunciations,
+    PronunciationShown,
+    Readings,
+    Suggestions,
+    Versions,
+    Voices,
+)
+from app.routes.craft import Sound, Text
 from app.routes.lyrics import LyricChange, NewLyric
-from contracts.wire import ErrorResponse, Usage, VoiceState
-
-Json = dict[str, Any]
-
-
-class Voice(BaseModel):
-    """A checkpoint that may write. `state` refused says why in `reason`."""
-
-    name: str
-    title: str
-    licence: str
-    source: str
-    architecture: str
-    num_parameters: int
-    max_len: int
-    state: VoiceState
-    reason: str
-
-
-class Voices(BaseModel):
-    """All voices."""
-
-    voices: list[Voice]
-
-
-class GenerationStarted(BaseModel):
-    """A generation that has begun; read its events at `events_url`."""
-
-    id: str
-    events_url: str
-
-
-class Take(BaseModel):
-    """One of the texts; `finish_reason` is null while it is being written."""
-
-    index: int
-    text: str
-    finish_reason: str | None
-
-
-class Failure(BaseModel):
-    """Why a generation failed."""
-
-    code: str
-    message: str
-
-
-class GenerationShown(BaseModel):
-    """A generation as it stands."""
-
-    id: str
-    state: str
-    voice: str
-    prompt: str
-    params: Json
-    lyric_id: str | None
-    takes: list[Take]
-    usage: Usage
-    error: Failure | None
-    created_at: str
-    finished_at: str | None
-    events_url: str
-
-
-class LyricShown(BaseModel):
-    """A lyric. Send `revision` back when saving."""
-
-    id: str
-    title: str
-    text: str
-    revision: int
-    created_at: str
-    updated_at: str
-
-
-class LyricListed(BaseModel):
-    """A lyric in the library."""
-
-    id: str
-    title: str
-    first_line: str
-    updated_at: str
-
-
-class Library(BaseModel):
-    """All lyrics of this writer, the last touched first."""
-
-    lyrics: list[LyricListed]
-
-
-class VersionShown(BaseModel):
-    """What a lyric once said."""
-
-    id: str
-    revision: int
-    title: str
-    text: str
-    reason: str
-    created_at: str
-
-
-class Versions(BaseModel):
-    """A lyric's versions, the newest first."""
-
-    versions: list[VersionShown]
-
+from contracts.wire import ErrorResponse
 
 SCHEMAS: tuple[type[BaseModel], ...] = (
+    Analysis,
     ErrorResponse,
+    FormAsked,
+    FormShown,
     GenerationRequest,
     GenerationShown,
     GenerationStarted,
@@ -127,10 +41,18 @@ SCHEMAS: tuple[type[BaseModel], ...] = (
     LyricChange,
     LyricShown,
     NewLyric,
+    Presets,
+    PronunciationShown,
+    Pronunciations,
+    Readings,
+    Sound,
+    Suggestions,
+    Text,
     Versions,
     Voices,
 )
 
+OPEN: Json = {"security": []}
 EVENTS = (
     "Server-sent events. `token` {take, text}: a piece of text. `done` {state, takes, usage}: the end, also of a "
     "cancelled one. `error` {code, message}: the end of a failed one. Each has an `id`; send the last one seen as "
@@ -174,7 +96,7 @@ def document() -> Json:
 def _paths() -> Json:
     lyric_id, version_id, generation_id = _id("lyric_id"), _id("version_id"), _id("generation_id")
     return {
-        "/voices": {"get": _verb("listVoices", "The voices", answers={"200": "Voices"}) | {"security": []}},
+        "/voices": {"get": _verb("listVoices", "The voices", answers={"200": "Voices"}) | OPEN},
         "/generations": {
             "post": _verb(
                 "startGeneration",
@@ -196,6 +118,43 @@ def _paths() -> Json:
             "get": _verb(
                 "followGeneration", EVENTS, answers={"200": "text/event-stream"}, errors=("400", "404", "503")
             ),
+        },
+        "/readings": {
+            "post": _verb(
+                "readText", "How a text sounds", body="Text", answers={"200": "Readings"}, errors=("400", "429")
+            )
+            | OPEN,
+        },
+        "/analyses": {
+            "post": _verb(
+                "analyseText", "Scheme and meters", body="Text", answers={"200": "Analysis"}, errors=("400", "429")
+            )
+            | OPEN,
+        },
+        "/rhymes": {
+            "parameters": [{"name": "word", "in": "query", "required": True, "schema": {"type": "string"}}],
+            "get": _verb("findRhymes", "What rhymes", answers={"200": "Suggestions"}, errors=("400", "429")) | OPEN,
+        },
+        "/forms": {
+            "get": _verb("listPresets", "Forms to begin with", answers={"200": "Presets"}) | OPEN,
+            "post": _verb(
+                "readForm", "A form in words", body="FormAsked", answers={"200": "FormShown"}, errors=("400",)
+            )
+            | OPEN,
+        },
+        "/pronunciations": {
+            "get": _verb("listPronunciations", "Your own", answers={"200": "Pronunciations"}),
+        },
+        "/pronunciations/{word}": {
+            "parameters": [{"name": "word", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "put": _verb(
+                "pronounce",
+                "Say this word so from now on: with the end of the word `like`, or by its phones",
+                body="Sound",
+                answers={"200": "PronunciationShown"},
+                errors=("400", "402"),
+            ),
+            "delete": _verb("forgetPronunciation", "As everybody", answers={"204": None}, errors=("404",)),
         },
         "/lyrics": {
             "get": _verb("listLyrics", "The library", answers={"200": "Library"}),
