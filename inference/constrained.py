@@ -30,13 +30,11 @@ class _Start(NamedTuple):
 
 
 class _End(NamedTuple):
-    """A word that may be over: what may begin after it, what the line's end would be; the words with it, and the rhyme
-    that it makes within the line."""
+    """A word that may be over: what may begin after it, what the line's end would be, and the words with it."""
 
     next: _Start | None
     last: Written | None
     words: tuple[str, ...]
-    internal: tuple[int, ...]
 
 
 class FormState:
@@ -72,7 +70,6 @@ class FormState:
         self._until = len(stanza.lines) - 1 if until is None else until
         self._before = tuple(before)
         self._words: tuple[str, ...] = stanza.opening.words if number == 0 else tuple(so_far)
-        self._internal: tuple[int, ...] = ()
         self._ending: _End | None = None
         self._is_ending_known = False
         self._is_fresh = True
@@ -113,7 +110,7 @@ class FormState:
             if token in self._speller.marks:
                 self._node, self._foreign = _AFTER_MARK, None
                 return
-            self._words, self._internal = end.words, end.internal
+            self._words = end.words
             if token == self._speller.newline and end.last:
                 self._finish_line(end.last)
                 return
@@ -155,44 +152,32 @@ class FormState:
         text = word.text if isinstance(word, Foreign) else vocabulary.words[word]
         pattern = (word.sound if isinstance(word, Foreign) else vocabulary.sounds[word]).stresses
         words = (*self._words, *normalised_words(text))
-        owed, internal = self._paid(word)
+        owed = self._paid(word)
         last = None
         if not owed and plan.may_end_with(pattern, now.at) and self._may_be_last(word):
             last = self._stanza.written(self.number, word)
         follows = None
         if plan.may_go_on_after(pattern, now.at, owed):
-            follows = self._start(now.at + len(pattern), owed, AFTER_SPACE, words, internal)
-        return _End(follows, last, words, internal) if follows or last else None
+            follows = self._start(now.at + len(pattern), owed, AFTER_SPACE, words)
+        return _End(follows, last, words) if follows or last else None
 
-    def _paid(self, word: int | Foreign) -> tuple[int, tuple[int, ...]]:
-        """What is owed after this word, and the sounds before the rhymes within the line."""
+    def _paid(self, word: int | Foreign) -> int:
+        """What is owed after this word."""
         owed = self._now.owed
         for place, due in enumerate(self._line.dues):
             if owed >> place & 1 and (word == due.foreign if isinstance(word, Foreign) else word in due.words):
-                if isinstance(word, Foreign) or not due.is_internal_rhyme:
-                    return owed & ~(1 << place), self._internal
-                return owed & ~(1 << place), (*self._internal, int(self._stanza.vocabulary.before[word]))
-        return owed, self._internal
+                return owed & ~(1 << place)
+        return owed
 
     def _may_be_last(self, word: int | Foreign) -> bool:
         line = self._line
         if isinstance(word, Foreign):
             return word in line.foreign_ends
-        if not has(line.ends.numbers, word) or has(line.banned_ends, word) or has(line.banned, word):
-            return False
-        return int(self._stanza.vocabulary.before[word]) not in self._internal
+        return has(line.ends.numbers, word) and not has(line.banned_ends, word) and not has(line.banned, word)
 
     # -- the beginning of a word ----------------------------------------------------------------------------------
 
-    def _start(
-        self,
-        at: int,
-        owed: int,
-        root: int,
-        words: tuple[str, ...],
-        internal: tuple[int, ...],
-        restrict: Ints | None = None,
-    ) -> _Start:
+    def _start(self, at: int, owed: int, root: int, words: tuple[str, ...], restrict: Ints | None = None) -> _Start:
         line, plan, spell = self._line, self._line.plan, self._speller.trie.spellings_of
         lost = self._stanza.forbidden_next(self._before + words)
         forbidden = spell(np.array(lost)) if lost else NO_SPELLINGS
@@ -201,7 +186,7 @@ class FormState:
         if not owed and line.ends.key is not None:
             options.append(Option(line.ends, plan.ends_at(at), _merged(self._banned_ends, forbidden)))
         elif not owed:
-            chosen.append(self._spelled(line.ends.numbers, plan.ends_at(at), internal))
+            chosen.append(self._spelled(line.ends.numbers, plan.ends_at(at)))
         for place, due in enumerate(line.dues):
             if place in plan.due_at(at, owed):
                 able = [n for n in due.words if plan.may_go_on_after(self._pattern(n), at, owed & ~(1 << place))]
@@ -223,14 +208,10 @@ class FormState:
             options, picked = [], np.array([one for one in restrict if whole.allows(int(one))], np.int32)
         return _Start(at, owed, Choice(self._speller, root, options, picked, foreign))
 
-    def _spelled(self, numbers: Ints, patterns: int, internal: tuple[int, ...]) -> Ints:
-        """The spellings of those of these words whose pattern is allowed and whose sound has not come in the line."""
-        vocabulary = self._stanza.vocabulary
-        kept = numbers[
-            np.left_shift(np.uint64(1), vocabulary.signature[numbers].astype(np.uint64)) & np.uint64(patterns) != 0
-        ]
-        if internal:
-            kept = kept[~np.isin(vocabulary.before[kept], internal)]
+    def _spelled(self, numbers: Ints, patterns: int) -> Ints:
+        """The spellings of those of these words that have one of the patterns."""
+        signature = self._stanza.vocabulary.signature[numbers].astype(np.uint64)
+        kept = numbers[np.left_shift(np.uint64(1), signature) & np.uint64(patterns) != 0]
         return self._speller.trie.spellings_of(kept)
 
     def _foreign_from(self, at: int, owed: int, root: int) -> ForeignNode | None:
@@ -261,10 +242,10 @@ class FormState:
         spell = self._speller.trie.spellings_of
         self._banned = spell(self._line.banned)
         self._banned_ends = spell(np.union1d(self._line.banned, self._line.banned_ends))
-        self._internal, self._is_ending_known = (), False
+        self._is_ending_known = False
         root = AFTER_SPACE if opening and opening.words else AT_LINE_START
         at = opening.num_syllables if opening else 0
-        self._now = self._start(at, self._line.plan.all_owed, root, self._words, (), restrict)
+        self._now = self._start(at, self._line.plan.all_owed, root, self._words, restrict)
         self._node = root
         self._foreign = self._now.choice.foreign
         self._is_fresh = True

@@ -38,14 +38,13 @@ class TokenTrie:
 
     def __init__(self, vocabulary: Vocabulary, nodes: Ints, spellings: Ints) -> None:
         self.vocabulary = vocabulary
-        self.token, self.parent, self.first, self.num, self.low, self.high = nodes
-        self.words, self.nodes = spellings
+        plain = nodes.view(np.ndarray), spellings.view(np.ndarray)  # a mapped array is slow to slice
+        self.token, self.parent, self.first, self.num, self.low, self.high = plain[0]
+        self.words, self.nodes = plain[1]
         self.ending: Ints = np.full(nodes.shape[1], -1, np.int32)  # [num_nodes], the spelling that ends here, or -1
         self.ending[self.nodes] = np.arange(len(self.nodes), dtype=np.int32)
         self._arrays = nodes, spellings
-        order = np.argsort(self.words, kind="stable").astype(np.int32)
-        self._spellings_by_word = order
-        self._starts = np.searchsorted(self.words[order], np.arange(len(vocabulary.words) + 1))
+        self._by_word = _table(self.words, len(vocabulary.words))  # [num_words, 4]
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, vocabulary: Vocabulary, folder: Path | None = None) -> Self:
@@ -104,10 +103,8 @@ class TokenTrie:
 
     def spellings_of(self, words: NDArray[np.integer]) -> Ints:
         """The spellings of these words, sorted; those after a space come before those that begin a line."""
-        if len(words) == 0:
-            return np.empty(0, np.int32)
-        starts, ends = self._starts[words], self._starts[np.asarray(words) + 1]
-        found: Ints = np.concatenate([self._spellings_by_word[a:b] for a, b in zip(starts, ends, strict=True)])
+        found: Ints = self._by_word[words].ravel()
+        found = found[found >= 0]
         found.sort()
         return found
 
@@ -133,6 +130,15 @@ class TokenTrie:
             if not num:
                 return levels
             levels.append(slice(above.stop, above.stop + num))
+
+
+def _table(words: Ints, num_words: int) -> Ints:
+    """The spellings of each word, filled up with -1."""
+    order = np.argsort(words, kind="stable").astype(np.int32)
+    nth = np.arange(len(order)) - np.searchsorted(words[order], words[order])
+    table = np.full((num_words, int(nth.max(initial=0)) + 1), -1, np.int32)
+    table[words[order], nth] = order
+    return table
 
 
 def _name(tokenizer: Tokenizer, vocabulary: Vocabulary) -> str:

@@ -67,8 +67,8 @@ class Due(NamedTuple):
     """A word that a line owes: any of these."""
 
     words: frozenset[int]
-    foreign: Foreign | None
-    is_internal_rhyme: bool = False
+    foreign: Foreign | None = None
+    may_end: bool = True
 
 
 @dataclass(frozen=True)
@@ -220,8 +220,9 @@ class Stanza:
             usable = words.can_rhyme & self._is_clean & (groups >= 0) & (self._rarity <= self._plain())
             usable[self._banned] = False
             needed = len(places) + SPARE_RHYMES
-            sounds = np.unique(np.stack([groups, words.tail, words.before])[:, usable], axis=1)
-            is_rich = np.bincount(sounds[0], minlength=int(groups.max(initial=0)) + 1) >= needed
+            num_groups = int(groups.max(initial=0)) + 1
+            kinds = np.unique(words.kind[usable] * num_groups + groups[usable])  # which sounds each group has
+            is_rich = np.bincount(kinds % num_groups, minlength=num_groups) >= needed
             for place in places:
                 fitting = usable & self._fits_end(place)
                 is_rich &= np.bincount(groups[fitting], minlength=len(is_rich)) >= needed
@@ -276,7 +277,7 @@ class Stanza:
     ) -> Line:
         dues = [self._include[place] for place in wanted]
         if internal is not None:
-            dues.append(Due(frozenset(internal.tolist()), None, is_internal_rhyme=True))
+            dues.append(Due(frozenset(internal.tolist()), may_end=False))
         if ends.key is not None and len(ends.numbers) < SMALL:
             ends = WordSet(_without(ends.numbers, banned_ends, self._banned))
         required = tuple(self._required(due, ends, foreign_ends, banned_ends) for due in dues)
@@ -303,10 +304,11 @@ class Stanza:
             del choices[tail]
             same = words.of_tail(tail)
             same = _without(same[words.can_rhyme[same] & self._is_clean[same]], self._banned)
-            own = ends[words.tail[ends] == tail]
-            if len(np.unique(words.before[same])) < 3 or len(np.unique(words.before[own])) < 2:
-                continue
-            found = self._line(span, WordSet(own), frozenset(), line.banned_ends, wanted, same)
+            befores = np.unique(words.before[same]).tolist()
+            random.shuffle(befores)
+            inside = np.isin(words.before, befores[: len(befores) // 2])  # so that no end sounds the same as one
+            own = ends[(words.tail[ends] == tail) & ~inside[ends]]
+            found = self._line(span, WordSet(own), frozenset(), line.banned_ends, wanted, same[inside[same]])
             if found.plan.can_finish(at, found.plan.all_owed):
                 return found
         raise Impossible("no word can both end the line and rhyme inside it: take internal rhyme off, or a longer line")
@@ -314,7 +316,7 @@ class Stanza:
     def _required(self, due: Due, ends: WordSet, foreign_ends: frozenset[Foreign], banned_ends: Words) -> Required:
         sounds = [self.vocabulary.sounds[word] for word in due.words] + ([due.foreign.sound] if due.foreign else [])
         able = due.words.intersection(ends.numbers.tolist()).difference(banned_ends.tolist()) if due.words else ()
-        can_end = not due.is_internal_rhyme and bool(able or due.foreign in foreign_ends)
+        can_end = due.may_end and bool(able or due.foreign in foreign_ends)
         return Required(frozenset(sound.stresses for sound in sounds), can_end)
 
     def _patterns(self, words: WordSet) -> int:
@@ -363,7 +365,7 @@ class Stanza:
             raise Impossible(f"{text!r} is an explicit word: allow explicit words, or take it off the list")
         number = self.vocabulary.number.get(words[0]) if len(words) == 1 else None
         if number is not None and self.vocabulary.signature[number] >= 0 and words[0] not in self._personal:
-            return Due(frozenset(self.vocabulary.named("".join(normalised_words(text)))) | {number}, None)
+            return Due(frozenset(self.vocabulary.named("".join(normalised_words(text)))) | {number})
         own = next((word for word in self.foreign if word.text == words[0]), None) if len(words) == 1 else None
         return Due(frozenset(), own or self._foreign(text.strip(), may_rhyme=False))
 

@@ -91,6 +91,7 @@ class Vocabulary:
         self.tails = tuple(tails)
         self.tail = np.array([tails[sound.tail] for sound in self.sounds], np.int32)
         self.before = np.array([befores[sound.before] for sound in self.sounds], np.int32)
+        self.kind = self.tail.astype(np.int64) * len(befores) + self.before  # words of one kind sound the same
         self._tail_number = tails
         self._before_number = befores
         self._by_tail = _grouped(self.tail)
