@@ -10,23 +10,34 @@ from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
-from contracts.wire import ErrorBody, ErrorResponse
+from contracts.wire import ErrorBody, ErrorResponse, Offer
 
 
 class AppError(Exception):
-    """An expected failure. `field` names the input at fault, `retry_after_s` says when trying again makes sense."""
+    """An expected failure.
+
+    `field` names the input at fault, `retry_after_s` says when trying again makes sense, `offers` are forms that could
+    be kept instead of the one that was asked for.
+    """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
 
     def __init__(
-        self, message: str, *, code: str | None = None, field: str | None = None, retry_after_s: int | None = None
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        field: str | None = None,
+        retry_after_s: int | None = None,
+        offers: Iterable[Offer] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
         self.name = code or self.code
         self.field = field
         self.retry_after_s = retry_after_s
+        self.offers = list(offers)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -36,7 +47,13 @@ class AppError(Exception):
     def to_response(self) -> ErrorResponse:
         """The one JSON error shape."""
         return ErrorResponse(
-            error=ErrorBody(code=self.name, message=self.message, field=self.field, retry_after_s=self.retry_after_s)
+            error=ErrorBody(
+                code=self.name,
+                message=self.message,
+                field=self.field,
+                retry_after_s=self.retry_after_s,
+                offers=self.offers,
+            )
         )
 
 
@@ -93,6 +110,12 @@ class TooLarge(AppError):
     status, code = 413, "too_large"
 
 
+class ImpossibleForm(AppError):
+    """No text can keep the form; `offers` are the nearest that one can."""
+
+    status, code = 422, "impossible_form"
+
+
 class TooMany(AppError):
     """Too often, or too much at once; `retry_after_s` says when."""
 
@@ -116,16 +139,25 @@ BY_STATUS: dict[int, type[AppError]] = {
         NotAllowed,
         Conflict,
         TooLarge,
+        ImpossibleForm,
         TooMany,
         ServiceAway,
     )
 }
 
 
-def error_of(status: int, message: str, *, code: str | None = None, retry_after_s: int | None = None) -> AppError:
+def error_of(
+    status: int,
+    message: str,
+    *,
+    code: str | None = None,
+    field: str | None = None,
+    retry_after_s: int | None = None,
+    offers: Iterable[Offer] = (),
+) -> AppError:
     """The error that fits an HTTP status."""
     kind = BY_STATUS.get(status, BadInput if 400 <= status < 500 else AppError)
-    return kind(message, code=code, retry_after_s=retry_after_s)
+    return kind(message, code=code, field=field, retry_after_s=retry_after_s, offers=offers)
 
 
 def bad_input_of(error: ValidationError) -> BadInput:

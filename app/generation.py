@@ -11,16 +11,20 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
+from app import form as forms
 from app.db import unit_of_work
+from app.ear import phones_by_word
 from app.errors import AllowanceSpent, BadInput, NotFound, TooMany, bad_input_of
 from app.lyric import get as get_lyric
 from app.lyric import keep_version
 from app.plain_text import checked_text
 from app.relay import Relay
-from contracts.wire import MAX_PROMPT_CHARS, CompletionRequest, SamplingParams, VoiceCard
+from contracts.wire import MAX_PROMPT_CHARS, MAX_TOKENS, CompletionRequest, SamplingParams, VoiceCard
+from lyrics.form import Form
+from lyrics.place import Kind, Misplaced, Placed, place
 from models import Generation, VersionReason
 from models.account import account_of, reserve_tokens
 from models.generation import (
@@ -32,8 +36,10 @@ from models.generation import (
     failure_payload,
     give_up_lost,
     num_open,
+    num_takes,
     request_cancel,
-    texts_so_far,
+    take_events,
+    takes_so_far,
 )
 
 ANSWER_S = 0.3
@@ -42,21 +48,39 @@ HEARTBEAT_S = 5.0
 LOOK_AGAIN_S = 0.25
 SPARE_STREAMS = 4
 TERMINAL = ("done", "error")
+TOKENS_A_SYLLABLE, TOKENS_A_LINE = 3, 4
+"""What a line may cost at most: a syllable of a rare word is spelled in three tokens; marks and the line's end."""
+
+
+class Deed(BaseModel):
+    """What to do at the line that holds the cursor, counted from 1, blank lines too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Kind
+    line: int = Field(ge=1, le=MAX_PROMPT_CHARS + 1)
 
 
 class Request(SamplingParams):
-    """What a writer asks for. `prompt` is the lyric so far."""
+    """What a writer asks for. `prompt` is the lyric so far.
+
+    With a `form`, the text keeps it, and `max_tokens` and `stop` say nothing. With a `deed` too, `form` is that of a
+    whole stanza and `prompt` the whole lyric: what is to be written is worked out from the line of the deed.
+    """
 
     voice: str = Field(min_length=1, max_length=128)
     prompt: str
     lyric_id: UUID | None = None
+    form: Form | None = None
+    deed: Deed | None = None
 
 
 class Started(NamedTuple):
-    """A generation that has begun."""
+    """A generation that has begun. `placed` says where the text goes, when the request had a deed."""
 
     id: UUID
     events_url: str
+    placed: dict[str, Any] | None = None
 
 
 _relay: Relay | None = None
@@ -95,8 +119,9 @@ def parse(values: dict[str, Any]) -> Request:
     Raises:
         BadInput: with the field at fault.
     """
+    given = values.get("form")
     try:
-        return Request.model_validate(values)
+        return Request.model_validate(values if given is None else values | {"form": forms.parse(given)})
     except ValidationError as error:
         raise bad_input_of(error) from None
 
@@ -105,34 +130,47 @@ def start(session: Session, writer_id: UUID, request: Request) -> Started:
     """Reserve the allowance, store the row, and let the text begin. Commits.
 
     Raises:
-        BadInput: the prompt is empty, too long or not text, or there is no such voice.
+        BadInput: the prompt is empty, too long or not text, there is no such voice, or nothing can be written there.
         NotFound: `lyric_id` is not a lyric of this writer.
-        AllowanceSpent: fewer tokens are left than `n * max_tokens`.
+        AllowanceSpent: fewer tokens are left than may be written.
+        ImpossibleForm: no text can keep the form; later than `ANSWER_S` that comes as the `error` event.
         TooMany: this writer, or the service, has too much going on.
         ServiceAway: the service does not answer.
     """
-    prompt = _checked_prompt(request.prompt)
+    prompt = _checked_prompt(request)
+    placed = _placed(prompt, request)
     _check_voice(request.voice)
     if request.lyric_id:
         get_lyric(session, writer_id, request.lyric_id)
         keep_version(session, writer_id, request.lyric_id, VersionReason.BEFORE_WRITE)
     params = SamplingParams.model_validate(request.model_dump(include=set(SamplingParams.model_fields)))
+    form = placed.form if placed else request.form
     row = Generation(
         user_id=writer_id,
         lyric_id=request.lyric_id,
         voice=request.voice,
         prompt=prompt,
         params=params.model_dump(mode="json"),
-        tokens_reserved=_reserve(session, writer_id, params),
+        form=request.form.model_dump(mode="json") if request.form else None,
+        deed=request.deed.model_dump() if request.deed else None,
+        placed=_shown(placed),
+        tokens_reserved=_reserve(session, writer_id, _bound(params, form)),
     )
     session.add(row)
     session.commit()
-    live = relay().launch(
-        row.id, CompletionRequest(model=request.voice, prompt=prompt, stream=True, framed=True, **params.model_dump())
+    asked = CompletionRequest(
+        model=request.voice,
+        prompt=placed.prompt if placed else prompt,
+        stream=True,
+        framed=True,
+        form=form.model_dump(mode="json") if form else None,
+        pronunciations=phones_by_word(session, writer_id) if form else {},
+        **params.model_dump(),
     )
+    live = relay().launch(row.id, asked, row.num_takes)
     if live.answered.wait(ANSWER_S) and live.refusal and not live.num_events:
         raise live.refusal
-    return Started(row.id, events_url(row.id))
+    return Started(row.id, events_url(row.id), row.placed)
 
 
 def cancel(session: Session, writer_id: UUID, generation_id: UUID) -> None:
@@ -146,7 +184,7 @@ def cancel(session: Session, writer_id: UUID, generation_id: UUID) -> None:
 def view(session: Session, writer_id: UUID, generation_id: UUID) -> dict[str, Any]:
     """The generation as the API shows it; while it runs, `takes` are as far as they are stored."""
     row = _own(session, writer_id, generation_id)
-    takes = row.takes if row.state.is_over else _takes_so_far(session, row)
+    takes = row.takes if row.state.is_over else takes_so_far(session, row)[0]
     failed = row.state is GenerationState.FAILED
     return {
         "id": str(row.id),
@@ -154,6 +192,9 @@ def view(session: Session, writer_id: UUID, generation_id: UUID) -> dict[str, An
         "voice": row.voice,
         "prompt": row.prompt,
         "params": row.params,
+        "form": row.form,
+        "deed": row.deed,
+        "placed": row.placed,
         "lyric_id": str(row.lyric_id) if row.lyric_id else None,
         "takes": takes,
         "usage": done_payload(_ending_of(row))["usage"],
@@ -217,7 +258,8 @@ def _follow_table(generation_id: UUID, after: int) -> Iterator[EventRow | None]:
 def _retold(row: Generation, after: int) -> list[EventRow]:
     """The last event again, for who asks past the end; with the takes before it where the events were cleared away."""
     takes = row.takes if after == 0 else []
-    told = [EventRow(row.id, i, "token", {"take": t["index"], "text": t["text"]}) for i, t in enumerate(takes, start=1)]
+    events = [event for take in takes for event in take_events(take)]
+    told = [EventRow(row.id, seq, kind, payload) for seq, (kind, payload) in enumerate(events, start=1)]
     ending = _ending_of(row)
     failed = row.state is GenerationState.FAILED
     kind, payload = ("error", failure_payload(ending)) if failed else ("done", done_payload(ending))
@@ -225,12 +267,8 @@ def _retold(row: Generation, after: int) -> list[EventRow]:
 
 
 def _ending_of(row: Generation) -> Ending:
-    return Ending(row.state, row.takes, row.tokens_used, row.prompt_tokens, row.error_code, row.error_message)
-
-
-def _takes_so_far(session: Session, row: Generation) -> list[dict[str, Any]]:
-    texts, _ = texts_so_far(session, row)
-    return [{"index": i, "text": text, "finish_reason": None} for i, text in enumerate(texts)]
+    error = (row.error_code, row.error_message, row.error_offers)
+    return Ending(row.state, row.takes, row.tokens_used, row.prompt_tokens, *error)
 
 
 def _own(session: Session, writer_id: UUID, generation_id: UUID) -> Generation:
@@ -240,13 +278,40 @@ def _own(session: Session, writer_id: UUID, generation_id: UUID) -> Generation:
     return row
 
 
-def _checked_prompt(prompt: str) -> str:
-    text = checked_text(prompt, field="prompt", max_chars=MAX_PROMPT_CHARS)
-    if not text.strip():
+def _checked_prompt(request: Request) -> str:
+    text = checked_text(request.prompt, field="prompt", max_chars=MAX_PROMPT_CHARS)
+    if not text.strip() and not (request.deed and request.deed.kind == "verse"):
         raise BadInput(
             "The prompt is empty: type a first line for the voice to go on from.", code="empty_prompt", field="prompt"
         )
     return text
+
+
+def _placed(prompt: str, request: Request) -> Placed | None:
+    if request.deed is None:
+        return None
+    if request.form is None:
+        raise BadInput("A deed needs the form of its stanza: send `form` too, such as {}.", field="form")
+    try:
+        return place(prompt, request.form, request.deed.kind, request.deed.line)
+    except Misplaced as error:
+        message = str(error)
+        raise BadInput(f"{message[0].upper()}{message[1:]}.", code="misplaced", field="deed.line") from None
+
+
+def _shown(placed: Placed | None) -> dict[str, Any] | None:
+    """Where the text goes, as the API tells it."""
+    if placed is None:
+        return None
+    return {key: value for key, value in placed._asdict().items() if key not in ("prompt", "form")}
+
+
+def _bound(params: SamplingParams, form: Form | None) -> int:
+    """The most tokens that may be written."""
+    if form is None:
+        return params.n * params.max_tokens
+    lines = (TOKENS_A_SYLLABLE * line.max_syllables + TOKENS_A_LINE for line in form.line_forms())
+    return num_takes(form.model_dump(), params.n) * min(MAX_TOKENS, sum(lines))
 
 
 def _check_voice(voice: str) -> None:
@@ -264,8 +329,7 @@ def _check_voice(voice: str) -> None:
         )
 
 
-def _reserve(session: Session, writer_id: UUID, params: SamplingParams) -> int:
-    needed = params.n * params.max_tokens
+def _reserve(session: Session, writer_id: UUID, needed: int) -> int:
     if not reserve_tokens(session, writer_id, needed):
         account = account_of(session, writer_id)
         renewal = (

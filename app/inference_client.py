@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 from pydantic import ValidationError
 
-from app.errors import AppError, ServiceAway, error_of
+from app.errors import AppError, ImpossibleForm, ServiceAway, error_of
 from contracts.service_token import issue
 from contracts.settings import Settings, require
-from contracts.wire import Completion, CompletionRequest, ErrorResponse, VoiceList
+from contracts.wire import Completion, CompletionRequest, ErrorBody, ErrorResponse, VoiceList
 
 CONNECT_S = 3.0
 SILENCE_S = 60.0
@@ -128,7 +128,8 @@ async def _lines(answer: httpx.Response) -> AsyncIterator[bytes]:
 def _completion(data: bytes) -> Completion:
     raw = json.loads(data)
     if "error" in raw:
-        raise VoiceLost
+        body = ErrorResponse.model_validate(raw).error
+        raise _refusal_of(ImpossibleForm.status, body) if body.code == ImpossibleForm.code else VoiceLost()
     return Completion.model_validate(raw)
 
 
@@ -137,4 +138,11 @@ def _refusal(status: int, content: bytes) -> AppError:
         body = ErrorResponse.model_validate_json(content).error
     except ValidationError:
         return VoicesAway()
-    return error_of(status, body.message, code=body.code, retry_after_s=body.retry_after_s)
+    return _refusal_of(status, body)
+
+
+def _refusal_of(status: int, body: ErrorBody) -> AppError:
+    field = "form" if body.code == ImpossibleForm.code else None  # other fields there have other names here
+    return error_of(
+        status, body.message, code=body.code, field=field, retry_after_s=body.retry_after_s, offers=body.offers
+    )

@@ -35,6 +35,7 @@ from models.generation import (
     done_payload,
     end,
     failure_payload,
+    new_take,
 )
 
 GRACE_S = 3.0
@@ -52,12 +53,11 @@ Answer = TypeVar("Answer")
 class Live:
     """One generation that this process is running: its events so far, and who reads them."""
 
-    def __init__(self, generation_id: UUID, request: CompletionRequest) -> None:
+    def __init__(self, generation_id: UUID, request: CompletionRequest, num_takes: int) -> None:
         self.generation_id = generation_id
         self.request = request
         self.num_readers = 0
-        self.texts = [""] * request.n
-        self.finish_reasons: list[str | None] = [None] * request.n
+        self.takes = [new_take(index) for index in range(num_takes)]
         self.tokens_used = 0
         self.prompt_tokens = 0
         self.refusal: AppError | None = None
@@ -72,12 +72,6 @@ class Live:
         """The next event of this generation; the order of calls is the order of numbers."""
         self._last_seq += 1
         return EventRow(self.generation_id, self._last_seq, kind, payload)
-
-    def takes(self) -> list[dict[str, object]]:
-        """The takes as they stand."""
-        return [
-            {"index": i, "text": text, "finish_reason": self.finish_reasons[i]} for i, text in enumerate(self.texts)
-        ]
 
     def show(self, events: list[EventRow], *, closed: bool) -> None:
         """Let the readers have events that are stored by now."""
@@ -133,11 +127,11 @@ class Relay:
 
     # --- what verbs call, from any thread ---------------------------------------------------------------------------
 
-    def launch(self, generation_id: UUID, request: CompletionRequest) -> Live:
+    def launch(self, generation_id: UUID, request: CompletionRequest, num_takes: int) -> Live:
         """Begin a generation whose row is committed."""
         if self._closing.is_set():
             raise ServiceAway("The studio is restarting: try again in a few seconds.", retry_after_s=3)
-        live = Live(generation_id, request)
+        live = Live(generation_id, request, num_takes)
         with self._lock:
             self._lives[generation_id] = live
         self._loop.call_soon_threadsafe(self._begin, live)
@@ -236,10 +230,15 @@ class Relay:
         events = []
         for choice in completion.choices:
             words = choice.text.replace("\0", "\N{REPLACEMENT CHARACTER}")  # Postgres keeps no NUL
-            live.texts[choice.index] += words
-            live.finish_reasons[choice.index] = choice.finish_reason or live.finish_reasons[choice.index]
+            lines = [line.model_dump(mode="json") for line in choice.lines]
+            take = live.takes[choice.index]
+            take["text"] += words
+            take["lines"] += lines
+            take["finish_reason"] = choice.finish_reason or take["finish_reason"]
+            take["score"] = take["score"] if choice.score is None else choice.score
             if words:
                 events.append(live.event("token", {"take": choice.index, "text": words}))
+            events += [live.event("line", {"take": choice.index, **line}) for line in lines]
         if events:
             with self._lock:
                 self._news += events
@@ -247,14 +246,16 @@ class Relay:
 
     def _finish(self, live: Live, state: GenerationState, error: AppError | None) -> None:
         fallback = {GenerationState.CANCELLED: "cancelled", GenerationState.FAILED: "error"}.get(state, "stop")
-        live.finish_reasons = [reason or fallback for reason in live.finish_reasons]
+        if live.request.form:  # of the alternatives that were asked for there may be fewer
+            live.takes = [take for take in live.takes if take["text"] or take["finish_reason"]]
         ending = Ending(
             state,
-            live.takes(),
+            [take | {"finish_reason": take["finish_reason"] or fallback} for take in live.takes],
             tokens_used=0 if error else live.tokens_used,
             prompt_tokens=live.prompt_tokens,
             error_code=error.name if error else None,
             error_message=error.message if error else None,
+            error_offers=[offer.model_dump() for offer in error.offers] if error else None,
         )
         final = live.event("error", failure_payload(ending)) if error else live.event("done", done_payload(ending))
         live.refusal = error

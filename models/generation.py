@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
+    null,
     select,
     text,
     update,
@@ -59,7 +60,9 @@ OPEN_STATES = (GenerationState.QUEUED, GenerationState.RUNNING)
 class Generation(Base):
     """One request and its text.
 
-    `params` is a `contracts.wire.SamplingParams`; `takes` is a list of `{index, text, finish_reason}`.
+    `params` is a `contracts.wire.SamplingParams`; `takes` is a list of `{index, text, finish_reason, lines, score}`.
+    `form` is the `lyrics.form.Form` that was asked for, `deed` what was asked at which line of the lyric, and `placed`
+    what came of it: where the text goes. `error_offers` are forms that could be kept, when `form` cannot.
     """
 
     __tablename__ = "generation"
@@ -87,14 +90,25 @@ class Generation(Base):
     prompt_tokens: Mapped[int] = mapped_column(Integer, default=0)
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(Text)
+    error_offers: Mapped[list[Json] | None]
     created_at: Mapped[CreatedAt]
     heartbeat_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     cancel_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
+    @property
+    def num_takes(self) -> int:
+        """How many takes were asked for; to a form, in crafted mode, its alternatives."""
+        return num_takes(self.form, int(self.params["n"]))
+
+
+def num_takes(form: Json | None, n: int) -> int:
+    """How many takes come: the alternatives of a form in crafted mode, else `n`."""
+    return int(form["alternatives"]) if form and form["mode"] == "crafted" else n
+
 
 class GenerationEvent(Base):
-    """One event of the stream: `token`, `done` or `error`, numbered from 1 within its generation."""
+    """One event of the stream: `token`, `line`, `done` or `error`, numbered from 1 within its generation."""
 
     __tablename__ = "generation_event"
 
@@ -123,6 +137,7 @@ class Ending(NamedTuple):
     prompt_tokens: int = 0
     error_code: str | None = None
     error_message: str | None = None
+    error_offers: list[dict[str, Any]] | None = None
 
 
 def begin(session: Session, generation_ids: Iterable[UUID]) -> None:
@@ -188,6 +203,7 @@ def end(session: Session, generation_id: UUID, ending: Ending) -> bool:
             prompt_tokens=ending.prompt_tokens,
             error_code=ending.error_code,
             error_message=ending.error_message,
+            error_offers=ending.error_offers or null(),
             finished_at=func.now(),
         )
         .returning(Generation.user_id, Generation.tokens_reserved, Generation.tokens_used)
@@ -213,8 +229,8 @@ def _fail_lost(session: Session, generation_id: UUID) -> bool:
     row = session.get(Generation, generation_id)
     if row is None or row.state.is_over:
         return False
-    texts, last_seq = texts_so_far(session, row)
-    takes = [{"index": i, "text": words, "finish_reason": "error"} for i, words in enumerate(texts)]
+    takes, last_seq = takes_so_far(session, row)
+    takes = [take | {"finish_reason": "error"} for take in takes]
     ending = Ending(
         GenerationState.FAILED,
         takes,
@@ -232,7 +248,10 @@ def done_payload(ending: Ending) -> dict[str, Any]:
     """What the `done` event of a finished or cancelled generation says."""
     return {
         "state": ending.state.value,
-        "takes": [{"take": take["index"], "finish_reason": take["finish_reason"]} for take in ending.takes],
+        "takes": [
+            {"take": take["index"], "finish_reason": take["finish_reason"], "score": take.get("score")}
+            for take in ending.takes
+        ],
         "usage": {
             "prompt_tokens": ending.prompt_tokens,
             "completion_tokens": ending.tokens_used,
@@ -243,18 +262,33 @@ def done_payload(ending: Ending) -> dict[str, Any]:
 
 def failure_payload(ending: Ending) -> dict[str, Any]:
     """What the `error` event of a failed generation says."""
-    return {"code": ending.error_code, "message": ending.error_message}
+    return {"code": ending.error_code, "message": ending.error_message, "offers": ending.error_offers or []}
 
 
-def texts_so_far(session: Session, row: Generation) -> tuple[list[str], int]:
-    """Each take's text as far as the stored events tell it, and the number of the last event."""
-    texts = [""] * int(row.params["n"])
+def takes_so_far(session: Session, row: Generation) -> tuple[list[dict[str, Any]], int]:
+    """Each take as far as the stored events tell it, and the number of the last event."""
+    takes: list[dict[str, Any]] = [new_take(index) for index in range(row.num_takes)]
     last_seq = 0
     for event in events_after(session, row.id, 0):
         last_seq = event.seq
-        if event.kind == "token":
-            texts[event.payload["take"]] += event.payload["text"]
-    return texts, last_seq
+        if event.kind in ("token", "line"):
+            take = takes[event.payload["take"]]
+            if event.kind == "token":
+                take["text"] += event.payload["text"]
+            else:
+                take["lines"].append({key: value for key, value in event.payload.items() if key != "take"})
+    return takes, last_seq
+
+
+def new_take(index: int) -> dict[str, Any]:
+    """A take before its first word. `lines` are the evidence of its lines, `score` ranks it among its siblings."""
+    return {"index": index, "text": "", "finish_reason": None, "lines": [], "score": None}
+
+
+def take_events(take: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Kinds and payloads of events that tell a whole take at once."""
+    evidence = [("line", {"take": take["index"], **line}) for line in take.get("lines", [])]
+    return [("token", {"take": take["index"], "text": take["text"]}), *evidence]
 
 
 def num_open(session: Session, user_id: UUID) -> int:

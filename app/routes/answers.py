@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from contracts.wire import Usage, VoiceState
+from app.generation import Deed
+from contracts.wire import LineEvidence, Offer, Usage, VoiceState
 from lyrics.form import Form, Section
 
 Json = dict[str, Any]
@@ -32,26 +33,44 @@ class Voices(BaseModel):
     voices: list[Voice]
 
 
+class Placed(BaseModel):
+    """Where the text of a deed goes: `line` is the number at which it will stand, in that line's place if it
+    `replaces`. What `starts_stanza` needs a blank line between itself and the sung lines around it. `words` is what
+    it keeps."""
+
+    kind: str
+    line: int
+    replaces: bool
+    starts_stanza: bool
+    num_lines: int
+    words: str
+
+
 class GenerationStarted(BaseModel):
-    """A generation that has begun; read its events at `events_url`."""
+    """A generation that has begun; read its events at `events_url`. `placed` is null without a deed."""
 
     id: str
     events_url: str
+    placed: Placed | None
 
 
 class Take(BaseModel):
-    """One of the texts; `finish_reason` is null while it is being written."""
+    """One of the texts; `finish_reason` is null while it is being written. Written to a form, it has the evidence of
+    its lines; of ranked alternatives the first is the best, by its score."""
 
     index: int
     text: str
     finish_reason: str | None
+    lines: list[LineEvidence]
+    score: float | None
 
 
-class Failure(BaseModel):
-    """Why a generation failed."""
+class GenerationFailure(BaseModel):
+    """Why a generation failed; with `impossible_form` come forms that could be kept."""
 
     code: str
     message: str
+    offers: list[Offer]
 
 
 class GenerationShown(BaseModel):
@@ -62,10 +81,13 @@ class GenerationShown(BaseModel):
     voice: str
     prompt: str
     params: Json
+    form: Form | None
+    deed: Deed | None
+    placed: Placed | None
     lyric_id: str | None
     takes: list[Take]
     usage: Usage
-    error: Failure | None
+    error: GenerationFailure | None
     created_at: str
     finished_at: str | None
     events_url: str

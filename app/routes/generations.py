@@ -36,7 +36,7 @@ def register(api: Blueprint, max_streams: int) -> None:
         with unit_of_work() as session:
             started = generation.start(session, writer.id, asked)
         location = {"Location": f"/api/v1/generations/{started.id}"}
-        return jsonify(id=str(started.id), events_url=started.events_url), 201, location
+        return jsonify(id=str(started.id), events_url=started.events_url, placed=started.placed), 201, location
 
     @api.get("/generations/<uuid:generation_id>")
     def view(generation_id: UUID) -> ResponseReturnValue:

@@ -54,9 +54,10 @@ SCHEMAS: tuple[type[BaseModel], ...] = (
 
 OPEN: Json = {"security": []}
 EVENTS = (
-    "Server-sent events. `token` {take, text}: a piece of text. `done` {state, takes, usage}: the end, also of a "
-    "cancelled one. `error` {code, message}: the end of a failed one. Each has an `id`; send the last one seen as "
-    "`Last-Event-ID` to go on from there."
+    "Server-sent events. `token` {take, text}: a piece of text. `line` {take, number, text, num_syllables, ...}: the "
+    "evidence of a line that was written to a form, as `LineEvidence`, after the text that ended it. `done` {state, "
+    "takes, usage}: the end, also of a cancelled one. `error` {code, message, offers}: the end of a failed one. Each "
+    "has an `id`; send the last one seen as `Last-Event-ID` to go on from there."
 )
 
 
@@ -100,10 +101,11 @@ def _paths() -> Json:
         "/generations": {
             "post": _verb(
                 "startGeneration",
-                "Write. Reserves n x max_tokens; what is not used comes back.",
+                "Write. Reserves what may be written: n x max_tokens, or what the form can hold; the rest comes back. "
+                "422 when no text can keep the form; its `offers` can be kept.",
                 body="GenerationRequest",
                 answers={"201": "GenerationStarted"},
-                errors=("400", "402", "404", "429", "503"),
+                errors=("400", "402", "404", "422", "429", "503"),
             )
         },
         "/generations/{generation_id}": {

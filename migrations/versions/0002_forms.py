@@ -23,11 +23,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("user_id", "word", name=op.f("pk_pronunciation")),
     )
-    for name in ("form", "deed", "placed"):
+    for name in ("form", "deed", "placed", "error_offers"):
         op.add_column("generation", sa.Column(name, postgresql.JSONB(astext_type=sa.Text()), nullable=True))
 
 
 def downgrade() -> None:
-    for name in ("placed", "deed", "form"):
+    for name in ("error_offers", "placed", "deed", "form"):
         op.drop_column("generation", name)
     op.drop_table("pronunciation")
