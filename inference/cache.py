@@ -41,10 +41,10 @@ class KVCache:
         self.keys[layer][slots, :, positions] = keys  # [num_tokens, num_kv_heads, head_dim]
         self.values[layer][slots, :, positions] = values
 
-    def copy(self, source: int, target: int, length: int) -> None:
-        """Slot `target` gets the first `length` positions of slot `source`."""
+    def copy(self, source: int, target: int, length: int, *, start: int = 0) -> None:
+        """Slot `target` gets the positions `start` to `length` of slot `source`."""
         for store in (self.keys, self.values):
-            store[:, target, :, :length] = store[:, source, :, :length]
+            store[:, target, :, start:length] = store[:, source, :, start:length]
 
     def scrub(self, slot: int) -> None:
         """Forgets a slot that may hold NaN: a mask hides stale numbers, but NaN shines through it."""

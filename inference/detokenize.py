@@ -17,15 +17,26 @@ class TextStream:
     """
 
     def __init__(self, stops: Sequence[str] = ()) -> None:
+        self.so_far = ""
+        """All text that was released."""
         self.stopped = False
         """Whether a stop string has come; what follows it is dropped."""
         self._stops = stops
         self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._held = ""  # what may yet turn out to be the start of a stop string
 
+    def copy(self) -> TextStream:
+        """A stream that has heard the same and goes its own way."""
+        twin = TextStream(self._stops)
+        twin.so_far, twin.stopped, twin._held = self.so_far, self.stopped, self._held
+        twin._characters.setstate(self._characters.getstate())
+        return twin
+
     def feed(self, part: bytes) -> str:
         """The text that is certain now that `part` has come."""
-        return self._release(self._characters.decode(part))
+        text = self._release(self._characters.decode(part))
+        self.so_far += text
+        return text
 
     def finish(self) -> str:
         """The rest, at the end: an unfinished character as U+FFFD, an unfinished stop string as text."""

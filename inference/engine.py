@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -22,14 +22,20 @@ import torch
 from transformers import AutoConfig, GenerationConfig
 
 from contracts.wire import FinishReason, SamplingParams
+from inference import islands
+from inference.constrained import FormState
 from inference.device import keep_freed_memory, num_cores, pick_device, pick_dtype
 from inference.networks import read_network
 from inference.runner import Runner
-from inference.sampling import sample
-from inference.scheduler import Scheduler
+from inference.sampling import hold, sample
+from inference.scheduler import Move, Scheduler
 from inference.sequence import Deliver, Piece, Sequence
+from inference.speller import Speller
 from inference.tokenizer import Tokenizer
+from inference.trie import TokenTrie
 from inference.weights import CheckpointError, Progress, Weights
+from lyrics.constraint import Impossible
+from lyrics.vocabulary import Vocabulary
 
 __all__ = ["Engine", "EngineStats", "EngineStopped", "Piece", "PromptTooLong", "QueueFull"]
 
@@ -74,11 +80,29 @@ class EngineStats:
     step_s: float
 
 
+@dataclass(frozen=True)
+class Formed:
+    """How a request keeps a form. `begin` makes a take's state from its seed, on the engine's thread; `num_typed_bytes`
+    begin the text that the writer has typed already. Takes write in islands of `island_size` particles, if it is set:
+    those bring no text before their end."""
+
+    begin: Callable[[int], FormState]
+    num_typed_bytes: int = 0
+    island_size: int | None = None
+
+
 class Engine:
     """One checkpoint, being served. `add`, `abort`, `encode` and `stats` may be called from any thread."""
 
     def __init__(
-        self, runner: Runner, tokenizer: Tokenizer, *, num_slots: int, max_waiting: int, num_parameters: int = 0
+        self,
+        runner: Runner,
+        tokenizer: Tokenizer,
+        *,
+        num_slots: int,
+        max_waiting: int,
+        num_parameters: int = 0,
+        words: Path | None = None,
     ) -> None:
         self.runner = runner
         self.tokenizer = tokenizer
@@ -91,6 +115,9 @@ class Engine:
         """What ended the loop, if anything did."""
         self.num_slots = num_slots
         self.scheduler = Scheduler(num_slots, PREFILL_BUDGET[runner.network.device.type])
+        self._words = words
+        self._speller: Speller | None = None
+        self._learning = threading.Lock()
         self._max_open = num_slots + max_waiting
         self._open: dict[str, list[Sequence]] = {}  # by request, what has not finished; guarded by _changed
         self._inbox: deque[Sequence] = deque()  # the same guard
@@ -112,8 +139,10 @@ class Engine:
         max_len: int,
         max_waiting: int,
         progress: Progress | None = None,
+        words: Path | None = None,
     ) -> Self:
-        """An engine over a Hugging Face checkpoint directory; call `start` to serve.
+        """An engine over a Hugging Face checkpoint directory; call `start` to serve. What it learns of its words is
+        kept in the folder `words`.
 
         Raises:
             CheckpointError: the directory is not a whole checkpoint of a known architecture.
@@ -131,7 +160,14 @@ class Engine:
             network = read_network(config, weights, num_tokens)
             num_parameters = weights.num_parameters
             runner = Runner(network, num_slots=num_slots, max_len=min(max_len, network.max_positions))
-        return cls(runner, tokenizer, num_slots=num_slots, max_waiting=max_waiting, num_parameters=num_parameters)
+        return cls(
+            runner,
+            tokenizer,
+            num_slots=num_slots,
+            max_waiting=max_waiting,
+            num_parameters=num_parameters,
+            words=words,
+        )
 
     # -- from any thread ------------------------------------------------------------------------------------------
 
@@ -153,8 +189,29 @@ class Engine:
         """Ids for `add`: `frame` with its special tokens, then `text`, in which they are plain text."""
         return self.tokenizer.encode(text, frame=frame)
 
-    def add(self, request_id: str, prompt_ids: list[int], params: SamplingParams, deliver: Deliver) -> None:
-        """Queues a request of `params.n` takes; take i draws with seed + i.
+    def speller(self) -> Speller:
+        """How this checkpoint's tokenizer spells words; some seconds at the first call.
+
+        Raises:
+            Unspellable: it cannot keep a form.
+        """
+        with self._learning:
+            if self._speller is None:
+                trie = TokenTrie.of(self.tokenizer, Vocabulary.shipped(), self._words)
+                self._speller = Speller(self.tokenizer, trie, self.vocab_size)
+            return self._speller
+
+    def add(
+        self,
+        request_id: str,
+        prompt_ids: list[int],
+        params: SamplingParams,
+        deliver: Deliver,
+        *,
+        formed: Formed | None = None,
+        num_takes: int | None = None,
+    ) -> None:
+        """Queues a request of `num_takes` takes, `params.n` unless it is said; take i draws with seed + i.
 
         `deliver` is called on the engine's thread, at most once a step, with that step's pieces of this request; it
         must be quick. `finish_reason` ends each take.
@@ -170,14 +227,18 @@ class Engine:
         room = min(params.max_tokens, self.max_len - len(prompt_ids))
         takes = [
             Sequence(request_id, index, prompt_ids, params, (seed + index) % _SEEDS, room, self.tokenizer, deliver)
-            for index in range(params.n)
+            for index in range(num_takes or params.n)
         ]
+        if formed:
+            for take in takes:
+                take.begin_form, take.num_typed_bytes = formed.begin, formed.num_typed_bytes
+                take.island = take.index // formed.island_size if formed.island_size else None
         with self._changed:
             if self._stopping:
                 raise EngineStopped("the engine has failed; see its log" if self.failure else "the engine has stopped")
             if request_id in self._open:
                 raise ValueError(f"request {request_id!r} is already being served")
-            if self._num_open() + params.n > self._max_open:
+            if self._num_open() + len(takes) > self._max_open:
                 raise QueueFull(self._retry_after_s())
             self._open[request_id] = takes
             self._inbox += takes
@@ -209,10 +270,28 @@ class Engine:
     def step(self) -> None:
         """Every running take grows by a token; prompts that fit are read."""
         schedule = self.scheduler.schedule()
+        takes = schedule.takes
         logits = self.runner.run(schedule)
-        tokens = sample(logits, [take.draw() for take in schedule.takes])
-        self._deliver(take.accept(token) for take, token in zip(schedule.takes, tokens, strict=True))
+        masks = islands.masks_of(takes)
+        weighing = islands.before_mask(logits, takes)
+        hold(logits, masks)
+        if weighing:
+            islands.after_mask(weighing, logits)
+        tokens = sample(logits, [take.draw() for take in takes])
+        if weighing:
+            islands.after_draw(weighing, tokens)
+        self._deliver(take.accept(token) for take, token in zip(takes, tokens, strict=True))
+        if weighing:
+            self._resample(weighing.takes)
         self._collect()
+
+    def _resample(self, takes: Iterable[Sequence]) -> None:
+        """Light particles go on as copies of heavy ones, which share their prompt."""
+        rows = {id(take): row for row, take in enumerate(self.scheduler.running)}
+        for source, target in islands.resample(takes):
+            target.become(source)
+            shared, length = len(source.prompt_ids), source.num_cached_tokens
+            self.runner.move([Move(rows[id(source)], rows[id(target)], length, start=shared)])
 
     def _loop(self) -> None:
         try:
@@ -232,11 +311,16 @@ class Engine:
         """Waits for work, lets in what came and lets go of what was aborted; False when it is time to stop."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopping or self._inbox or self._aborted or not self.scheduler.is_idle)
-            self.scheduler.waiting += self._inbox
+            came = list(self._inbox)
             self._inbox.clear()
             aborted = [take for request_id in self._aborted for take in self._open.get(request_id, ())]
             self._aborted.clear()
             stopping = self._stopping
+        self.scheduler.waiting += came
+        lost = [take for take in came if not _begin_form(take)]
+        if lost:
+            self._deliver(take.finish("error") for take in lost)
+            self._collect()
         if aborted:
             self._deliver(take.finish("cancelled") for take in aborted)
             self._collect()
@@ -294,6 +378,15 @@ class Engine:
         steps = sum(take.max_tokens - take.num_written for takes in self._open.values() for take in takes)
         step_s = median(self._step_s) if self._step_s else 0.1
         return max(1, min(60, math.ceil(steps * step_s / self.num_slots)))
+
+
+def _begin_form(take: Sequence) -> bool:
+    """Whether the take may write: always, but for one whose form has no beginning left."""
+    try:
+        take.form = take.begin_form(take.seed) if take.begin_form else None
+    except Impossible:
+        return False
+    return True
 
 
 def _read_config(directory: Path) -> Any:

@@ -7,6 +7,7 @@ Closing it early, at any moment, frees the slot at the engine's next step. Knows
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
@@ -15,10 +16,14 @@ from uuid import uuid4
 
 import structlog
 
-from contracts.wire import Choice, Completion, CompletionRequest, FinishReason, SamplingParams, Usage
+from contracts.wire import MAX_TOKENS, Choice, Completion, CompletionRequest, FinishReason, SamplingParams, Usage
+from inference.crafted import Line, Studio, craft
 from inference.delivery import Inbox, Postman
+from inference.engine import Formed
+from inference.forms import BadForm, Prepared, prepare
 from inference.sequence import Piece
 from inference.telemetry import Telemetry
+from inference.trie import Unspellable
 from inference.voices import Voice, Voices
 
 SHORTEST_LYRIC = 200
@@ -46,6 +51,7 @@ async def write(
         UnknownVoice, VoiceRefused, VoicesBusy, Stopping, BucketAway: the voice cannot be had.
         PromptTooLong: the prompt does not fit it.
         QueueFull: too many wait already.
+        BadForm, ImpossibleForm: the form cannot be read, or not be kept.
         EngineStopped, EngineFailed: the engine is gone, or went while it was writing.
     """
     began = monotonic()
@@ -80,36 +86,35 @@ async def _write(
     began: float,
     heartbeat_s: float,
 ) -> AsyncGenerator[Completion | None, None]:
-    prompt_ids = await asyncio.to_thread(_encode, voice, wanted)
-    progress = _Progress(wanted, len(prompt_ids))
-    inbox = Inbox()
-    params = SamplingParams.model_validate(wanted.model_dump(include=set(SamplingParams.model_fields)))
-    voice.engine.add(progress.id, prompt_ids, params, partial(postman.drop, inbox))
+    prepared = await asyncio.to_thread(_prepare, voice, wanted) if wanted.form is not None else None
+    progress = _Progress(wanted, (prepared and prepared.num_takes) or wanted.n)
+    trip = _Trip(voice, postman, wanted, prepared, progress, heartbeat_s)
+    source = trip.crafted() if prepared and prepared.form.mode == "crafted" else trip.streamed()
     outcome = "cancelled"
     try:
-        while progress.unfinished:
-            pieces = await inbox.take(heartbeat_s)
-            if not pieces:
-                yield None
-                continue
-            if progress.ttft_s is None:
-                progress.ttft_s = monotonic() - began
-                telemetry.ttft_s.labels(voice.name).observe(progress.ttft_s)
-            completion = progress.add(pieces)
-            if progress.has_failed or voice.engine.failure is not None:
-                outcome = "failed"
-                raise EngineFailed
-            if not progress.unfinished:
-                outcome = "cancelled" if progress.was_cancelled else "finished"
-            yield completion
+        async with aclosing(source) as completions:
+            async for completion in completions:
+                if completion is None:
+                    yield None
+                    continue
+                if progress.ttft_s is None:
+                    progress.ttft_s = monotonic() - began
+                    telemetry.ttft_s.labels(voice.name).observe(progress.ttft_s)
+                telemetry.count_lines(voice.name, [line for choice in completion.choices for line in choice.lines])
+                if progress.has_failed or voice.engine.failure is not None:
+                    outcome = "failed"
+                    raise EngineFailed
+                if not progress.unfinished:
+                    outcome = "cancelled" if progress.was_cancelled else "finished"
+                yield completion
     finally:
-        voice.engine.abort(progress.id)
         telemetry.requests.labels(voice.name, outcome).inc()
         log.info(
             "completion",
             id=progress.id,
             voice=voice.name,
             outcome=outcome,
+            form=prepared.form.mode if prepared else None,
             prompt_tokens=progress.num_prompt_tokens,
             tokens=progress.num_tokens,
             ttft_s=None if progress.ttft_s is None else round(progress.ttft_s, 4),
@@ -117,17 +122,105 @@ async def _write(
         )
 
 
-def _encode(voice: Voice, wanted: CompletionRequest) -> list[int]:
-    """The prompt's ids. A framed prompt is a lyric so far: of one too long for the voice, the newest lines count."""
-    if not wanted.framed:
-        return voice.engine.encode(wanted.prompt)
-    text, limit = wanted.prompt, max(1, voice.engine.max_len - wanted.max_tokens)
-    while True:
-        ids = voice.engine.encode(text, frame=voice.manifest.frame)
-        surplus = len(ids) - limit
-        if surplus <= 0 or len(text) <= SHORTEST_LYRIC:
-            return ids
-        text = _without_beginning(text, num_chars=max(1, len(text) * surplus // len(ids)))
+def _prepare(voice: Voice, wanted: CompletionRequest) -> Prepared:
+    """The request's form, ready for this voice.
+
+    Raises:
+        BadForm, ImpossibleForm: why it is refused.
+    """
+    try:
+        return prepare(wanted, voice.engine.speller(), voice.indexes)
+    except Unspellable as error:
+        raise BadForm(f"the voice {voice.name!r} cannot keep a form: {error}") from None
+
+
+class _Trip:
+    """One request on its way through a voice: two ways to write, one shape of what comes."""
+
+    def __init__(
+        self,
+        voice: Voice,
+        postman: Postman,
+        wanted: CompletionRequest,
+        prepared: Prepared | None,
+        progress: _Progress,
+        heartbeat_s: float,
+    ) -> None:
+        self._engine = voice.engine
+        self._frame = voice.manifest.frame if wanted.framed else None
+        self._postman = postman
+        self._prepared = prepared
+        self._progress = progress
+        self._heartbeat_s = heartbeat_s
+        self._prompt = prepared.prompt if prepared else wanted.prompt
+        params = SamplingParams.model_validate(wanted.model_dump(include=set(SamplingParams.model_fields)))
+        if prepared:
+            room = min(prepared.max_tokens, self._engine.max_len // 2, MAX_TOKENS)
+            params = params.model_copy(update={"stop": (), "max_tokens": room})
+        self._params = params
+
+    async def streamed(self) -> AsyncGenerator[Completion | None, None]:
+        """Tokens as they come, and of each line that ends the verifier's word."""
+        progress, engine, prepared = self._progress, self._engine, self._prepared
+        prompt_ids = await asyncio.to_thread(self._encode, "")
+        progress.num_prompt_tokens = len(prompt_ids)
+        inbox = Inbox()
+        formed = prepared and Formed(prepared.begin, num_typed_bytes=len(prepared.typed.encode()))
+        engine.add(progress.id, prompt_ids, self._params, partial(self._postman.drop, inbox), formed=formed or None)
+        texts = [""] * progress.num_takes
+        try:
+            while progress.unfinished:
+                pieces = await inbox.take(self._heartbeat_s)
+                completion = progress.add(pieces) if pieces else None
+                if completion and prepared:
+                    await asyncio.to_thread(_witness, prepared, completion, texts)
+                yield completion
+        finally:
+            engine.abort(progress.id)
+
+    async def crafted(self) -> AsyncGenerator[Completion | None, None]:
+        """Whole lines, each chosen from several and judged before it is shown."""
+        if self._prepared is None:
+            raise TypeError("crafted mode needs a form")
+        seed = self._params.seed if self._params.seed is not None else secrets.randbelow(1 << 40)
+        studio = Studio(
+            self._engine,
+            self._postman.drop,
+            self._encode,
+            self._progress.id,
+            self._params,
+            seed,
+            self._heartbeat_s,
+        )
+        async with aclosing(craft(studio, self._prepared)) as lines:
+            async for line in lines:
+                yield self._progress.add_line(line) if line else None
+        if self._progress.unfinished:
+            yield self._progress.close()
+
+    def _encode(self, text: str) -> list[int]:
+        """Ids of the lyric and what was written since: of one too long for the voice, the newest lines count."""
+        lyric, limit = self._prompt + text, max(1, self._engine.max_len - self._params.max_tokens)
+        if self._frame is None:
+            return self._engine.encode(lyric)
+        while True:
+            ids = self._engine.encode(lyric, frame=self._frame)
+            surplus = len(ids) - limit
+            if surplus <= 0 or len(lyric) <= SHORTEST_LYRIC:
+                return ids
+            lyric = _without_beginning(lyric, num_chars=max(1, len(lyric) * surplus // len(ids)))
+
+
+def _witness(prepared: Prepared, completion: Completion, texts: list[str]) -> None:
+    """Let the verifier say its word on the lines that end with this piece; `texts` are the takes so far."""
+    for choice in completion.choices:
+        num_before = texts[choice.index].count("\n")
+        texts[choice.index] += choice.text
+        text, is_whole = texts[choice.index], choice.finish_reason is not None
+        num_ended = text.count("\n") + (is_whole and choice.finish_reason != "cancelled")
+        if num_ended > num_before:
+            ended = text if is_whole else text[: text.rindex("\n")]
+            choice.lines = prepared.judge(ended, is_whole=is_whole)[num_before:num_ended]
 
 
 def _without_beginning(text: str, num_chars: int) -> str:
@@ -143,15 +236,17 @@ def _without_beginning(text: str, num_chars: int) -> str:
 class _Progress:
     """How far one request is, and its pieces as completions."""
 
-    def __init__(self, wanted: CompletionRequest, num_prompt_tokens: int) -> None:
+    def __init__(self, wanted: CompletionRequest, num_takes: int) -> None:
         self.id = f"cmpl-{uuid4().hex}"
-        self.num_prompt_tokens = num_prompt_tokens
+        self.num_takes = num_takes
+        self.num_prompt_tokens = 0
         self.num_tokens = 0
-        self.unfinished = set(range(wanted.n))
+        self.unfinished = set(range(num_takes))
         self.ttft_s: float | None = None
         self._model = wanted.model
         self._created = int(time())
         self._reasons: set[FinishReason] = set()
+        self._tokens_of_lines: dict[int, int] = {}
 
     @property
     def has_failed(self) -> bool:
@@ -174,14 +269,32 @@ class _Progress:
                 choice.finish_reason = piece.finish_reason
                 self._reasons.add(piece.finish_reason)
                 self.unfinished.discard(piece.index)
+        return self._completion(list(choices.values()))
+
+    def add_line(self, line: Line) -> Completion:
+        """A crafted line as a completion of its own."""
+        self.num_tokens += line.num_tokens - self._tokens_of_lines.get(line.alternative, 0)
+        self._tokens_of_lines[line.alternative] = line.num_tokens
+        choice = Choice(index=line.alternative, text=line.text, lines=[line.evidence])
+        if line.is_last:
+            choice.finish_reason, choice.score = "stop", round(line.score, 4)
+            self._reasons.add("stop")
+            self.unfinished.discard(line.alternative)
+        return self._completion([choice])
+
+    def close(self) -> Completion:
+        """The end of the alternatives that did not come, because too few lines differed."""
+        choices = [Choice(index=index, text="", finish_reason="stop") for index in sorted(self.unfinished)]
+        self.unfinished.clear()
+        return self._completion(choices)
+
+    def _completion(self, choices: list[Choice]) -> Completion:
         usage = Usage(
             prompt_tokens=self.num_prompt_tokens,
             completion_tokens=self.num_tokens,
             total_tokens=self.num_prompt_tokens + self.num_tokens,
         )
-        return Completion(
-            id=self.id, created=self._created, model=self._model, choices=list(choices.values()), usage=usage
-        )
+        return Completion(id=self.id, created=self._created, model=self._model, choices=choices, usage=usage)
 
 
 def whole(completions: list[Completion]) -> Completion:
@@ -190,6 +303,8 @@ def whole(completions: list[Completion]) -> Completion:
     for piece in (choice for completion in completions for choice in completion.choices):
         choice = choices.setdefault(piece.index, Choice(index=piece.index, text=""))
         choice.text += piece.text
+        choice.lines = choice.lines + piece.lines
         choice.finish_reason = piece.finish_reason or choice.finish_reason
+        choice.score = piece.score if piece.score is not None else choice.score
     last = completions[-1]
     return last.model_copy(update={"choices": [choice for _, choice in sorted(choices.items())]})

@@ -49,8 +49,13 @@ class Runner:
         """Scrubs poisoned rows, then makes the scheduler's moves."""
         for row in poisoned:
             self.cache.scrub(row)
+        self.move(moves)
+
+    @torch.inference_mode()
+    def move(self, moves: Iterable[Move]) -> None:
+        """Copies rows, in order."""
         for move in moves:
-            self.cache.copy(move.source, move.target, move.length)
+            self.cache.copy(move.source, move.target, move.length, start=move.start)
 
     def _batch(self, schedule: Schedule) -> Batch:
         decodes, prefills = schedule.decodes, schedule.prefills

@@ -11,7 +11,7 @@ an order that does not depend on the number of rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +54,24 @@ def sample(logits: Tensor, draws: Sequence[Draw]) -> list[int]:
             tokens[rows] = _nucleus(_weights(logits[rows], best[rows], warm_draws), warm_draws)
     chosen: list[int] = torch.where(best.isfinite(), tokens, POISONED).tolist()
     return chosen
+
+
+@torch.inference_mode()
+def hold(logits: Tensor, masks: Mapping[int, npt.NDArray[np.uint8]]) -> None:
+    """Leave each row of `logits` `[num_rows, vocab]` that has a mask only the tokens that it allows.
+
+    A mask is `[ceil(vocab / 8)]`: token t is bit t % 8 of byte t // 8.
+    """
+    vocab = logits.shape[1]
+    for row, mask in masks.items():
+        forbidden = np.unpackbits(~mask, bitorder="little")[:vocab].view(np.bool_)
+        logits[row].masked_fill_(torch.from_numpy(forbidden).to(logits.device, non_blocking=True), float("-inf"))
+
+
+@torch.inference_mode()
+def log_mass(logits: Tensor, temperature: Tensor) -> Tensor:
+    """The logarithm of the sum of all weights, a row: `[num_rows, vocab]`, `[num_rows]` -> `[num_rows]`."""
+    return (logits / temperature[:, None]).logsumexp(-1)
 
 
 def _penalise(logits: Tensor, draws: Sequence[Draw]) -> None:

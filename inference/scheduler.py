@@ -44,11 +44,12 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Move:
-    """The cache's slot `source` goes to `target`, its first `length` positions."""
+    """The cache's slot `source` goes to `target`, its positions `start` to `length`."""
 
     source: int
     target: int
     length: int
+    start: int = 0
 
 
 @dataclass

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
 
 from contracts.wire import FinishReason, SamplingParams
+from inference.constrained import FormState
 from inference.detokenize import TextStream
 from inference.sampling import POISONED, Draw
 from inference.tokenizer import Tokenizer
@@ -16,7 +18,8 @@ from inference.tokenizer import Tokenizer
 class Piece:
     """What the engine delivers: a take's next text, and the number of tokens that it stands for.
 
-    `text` is empty on a take's last piece alone; `finish_reason` stands on that one alone.
+    `text` is empty on a take's last piece alone; `finish_reason` and, for a take under a form, `outcome` stand on that
+    one alone.
     """
 
     request_id: str
@@ -24,6 +27,19 @@ class Piece:
     text: str
     num_tokens: int
     finish_reason: FinishReason | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a take under a form. `log_weight` says how much its island should count it; `bits` how
+    well the network thinks of each of its `num_tokens`: negative, the higher the better. Both are 0 outside an island.
+    """
+
+    form: FormState
+    log_weight: float
+    bits: float
+    num_tokens: int
 
 
 Deliver = Callable[[list[Piece]], None]
@@ -41,6 +57,15 @@ class Sequence:
     max_tokens: int
     tokenizer: Tokenizer
     deliver: Deliver
+    begin_form: Callable[[int], FormState] | None = None
+    """Makes the state of its form from its seed, on the engine's thread."""
+    island: int | None = None
+    """Particles of one island are weighed against each other, and the light ones go on as copies of the heavy."""
+    num_typed_bytes: int = 0
+    """Of its first bytes, how many the writer has typed already; they are not delivered."""
+    form: FormState | None = field(init=False, default=None)
+    log_weight: float = field(init=False, default=0.0)
+    log_prob: float = field(init=False, default=0.0)
     token_ids: list[int] = field(init=False)
     num_cached_tokens: int = 0
     finish_reason: FinishReason | None = None
@@ -70,20 +95,44 @@ class Sequence:
             return self.finish("error")
         self.token_ids.append(token)
         self._num_unsent += 1
-        if token in self.tokenizer.end_ids:
+        if self.form is not None:
+            self.form.advance(token)
+            if self.form.is_done:
+                return self.finish("error" if self.form.is_lost else "stop")
+        elif token in self.tokenizer.end_ids:
             return self.finish("stop")
-        text = self._text.feed(self.tokenizer.bytes_of[token])
+        text = self._text.feed(self._new_bytes(token))
         if self._text.stopped:
             return self.finish("stop", text)
         if self.num_written >= self.max_tokens:
             return self.finish("length", text)
-        return self._piece(text) if text else None
+        return self._piece(text) if text and self.island is None else None
+
+    def become(self, other: Sequence) -> None:
+        """Go on as a copy of another particle, which reads the same prompt."""
+        self.token_ids = list(other.token_ids)
+        self.num_cached_tokens = other.num_cached_tokens
+        self.form = other.form.copy() if other.form else None
+        self.log_prob = other.log_prob
+        self._num_unsent = other._num_unsent
+        self._text = other._text.copy()
 
     def finish(self, reason: FinishReason, text: str = "") -> Piece:
         """Ends the take: its last piece, with all text still held back."""
         self.finish_reason = reason
-        return self._piece(text + self._text.finish())
+        return self._piece((self._text.so_far if self.island is not None else text) + self._text.finish())
+
+    def _new_bytes(self, token: int) -> bytes:
+        new = self.tokenizer.bytes_of[token]
+        typed, self.num_typed_bytes = self.num_typed_bytes, max(0, self.num_typed_bytes - len(new))
+        return new[typed:]
+
+    def _outcome(self) -> Outcome | None:
+        if self.form is None or self.finish_reason is None:
+            return None
+        num_tokens = max(1, self.num_written)
+        return Outcome(self.form, self.log_weight, self.log_prob / num_tokens / math.log(2), num_tokens)
 
     def _piece(self, text: str) -> Piece:
         num_tokens, self._num_unsent = self._num_unsent, 0
-        return Piece(self.request_id, self.index, text, num_tokens, self.finish_reason)
+        return Piece(self.request_id, self.index, text, num_tokens, self.finish_reason, self._outcome())

@@ -23,8 +23,10 @@ from contracts import service_token
 from contracts.bucket import BucketAway
 from contracts.settings import Settings, require
 from contracts.wire import Completion, CompletionRequest, ErrorBody, ErrorResponse, VoiceList
+from inference.crafted import Craftless
 from inference.delivery import Postman
 from inference.engine import EngineStopped, PromptTooLong, QueueFull
+from inference.forms import BadForm, ImpossibleForm
 from inference.generation import EngineFailed, whole, write
 from inference.telemetry import CONTENT_TYPE, Telemetry
 from inference.voices import Stopping, UnknownVoice, VoiceRefused, Voices, VoicesBusy
@@ -66,21 +68,24 @@ class ClientGone(Exception):
 
 REFUSALS: dict[type[Exception], tuple[int, str]] = {
     BadRequest: (400, "bad_request"),
+    BadForm: (400, "bad_form"),
     PromptTooLong: (400, "prompt_too_long"),
     service_token.TokenRefused: (401, "unauthorised"),
     UnknownVoice: (404, "unknown_voice"),
     BodyTooLarge: (413, "body_too_large"),
+    ImpossibleForm: (422, "impossible_form"),
     QueueFull: (429, "queue_full"),
     VoiceRefused: (503, "voice_refused"),
     VoicesBusy: (503, "voices_busy"),
     BucketAway: (503, "bucket_away"),
+    Craftless: (503, "engine_failed"),
     EngineStopped: (503, "engine_failed"),
     EngineFailed: (503, "engine_failed"),
     NotReady: (503, "not_ready"),
     Stopping: (503, "stopping"),
 }
-FIELDS: dict[type[Exception], str] = {PromptTooLong: "prompt", UnknownVoice: "model"}
-RETRY_AFTER_S: dict[type[Exception], int] = {BucketAway: 5, EngineStopped: 1, Stopping: 5}
+FIELDS: dict[type[Exception], str] = {PromptTooLong: "prompt", UnknownVoice: "model", ImpossibleForm: "form"}
+RETRY_AFTER_S: dict[type[Exception], int] = {BucketAway: 5, Craftless: 1, EngineStopped: 1, Stopping: 5}
 
 
 class Service:
@@ -275,7 +280,9 @@ def _body(request: Request, error: Exception) -> ErrorResponse:
     _service(request).telemetry.refusals.labels(code).inc()
     field = getattr(error, "field", FIELDS.get(type(error)))
     retry_after_s = getattr(error, "retry_after_s", RETRY_AFTER_S.get(type(error)))
-    return ErrorResponse(error=ErrorBody(code=code, message=str(error), field=field, retry_after_s=retry_after_s))
+    body = ErrorBody(code=code, message=str(error), field=field, retry_after_s=retry_after_s)
+    body.offers = getattr(error, "offers", [])
+    return ErrorResponse(error=body)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

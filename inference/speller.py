@@ -49,6 +49,8 @@ class Speller:
             raise Unspellable("this tokenizer has no token of its own for a line break, so no form can be kept with it")
         self.newline = newline
         self.marks = tuple(token for mark in MARKS if (token := self._token(mark)) is not None)
+        self.tokens_per_syllable = float(trie.num_tokens.sum() / trie.vocabulary.num_syllables.sum())
+        """On the mean of all words, each counted once: rare ones weigh as much as common ones, so a text has fewer."""
         self._root = lru_cache(MAX_ROOTS)(self._packed_root)
         self._layers: dict[Hashable, Layer] = {}
         self._names: dict[Hashable, int] = {}

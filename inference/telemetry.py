@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from contracts.wire import LineEvidence
 from inference.engine import EngineStats
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -51,6 +52,26 @@ class Telemetry:
             buckets=LOAD_BUCKETS_S,
             registry=self.registry,
         )
+
+        self.lines = Counter(
+            "ghost_inference_form_lines",
+            "Lines written to a form, by the verifier's word: kept or flagged",
+            ("voice", "verdict"),
+            registry=self.registry,
+        )
+        self.flags = Counter(
+            "ghost_inference_form_flags",
+            "Rules that the verifier found broken in lines that were shown",
+            ("voice", "rule"),
+            registry=self.registry,
+        )
+
+    def count_lines(self, voice: str, lines: Iterable[LineEvidence]) -> None:
+        """Count lines that are about to be shown."""
+        for line in lines:
+            self.lines.labels(voice, "flagged" if line.failures else "kept").inc()
+            for failure in line.failures:
+                self.flags.labels(voice, failure.rule).inc()
 
     def watch(self, stats: Callable[[], Mapping[str, EngineStats]]) -> None:
         """Add the gauges of the resident engines, read through `stats` at each scrape."""

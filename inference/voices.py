@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from inference.checkpoints import CheckpointCorrupt, Listing, Progress, bucket_o
 from inference.engine import Engine, EngineStats
 from inference.shelf import Shelf
 from inference.telemetry import Telemetry
+from inference.trie import Unspellable
 
 KEEP_EVERY_S = 2.0
 log = structlog.get_logger()
@@ -70,6 +72,8 @@ class Voice:
     digest: str
     manifest: CheckpointManifest
     engine: Engine
+    indexes: Path
+    """Where the originality indexes lie."""
     num_borrowed: int = 0
     last_used: float = field(default_factory=monotonic)
     retired: bool = False
@@ -252,7 +256,9 @@ class Voices:
             if self._stopping or listing.manifest is None:
                 await asyncio.to_thread(engine.stop)
                 raise Stopping
-            self._resident[name] = Voice(name, listing.digest, listing.manifest, engine)
+            self._resident[name] = Voice(
+                name, listing.digest, listing.manifest, engine, self._settings.home / "indexes"
+            )
             self._due.discard(name)
             outcome = "loaded"
             self._telemetry.load_s.labels(name).observe(monotonic() - began)
@@ -312,6 +318,7 @@ class Voices:
                 max_len=settings.inference_max_len,
                 max_waiting=settings.inference_max_waiting,
                 progress=lambda done, total: progress("loading", done, total),
+                words=settings.home / "cache" / "words",
             )
         except Stopping:
             raise
@@ -321,6 +328,7 @@ class Voices:
         except Exception as error:  # whatever a checkpoint's bytes provoke, the other voices go on serving
             raise VoiceRefused(name, f"it cannot be loaded: {error or type(error).__name__}") from error
         engine.start()
+        threading.Thread(target=_learn_words, args=(name, engine), name="words", daemon=True).start()
         return engine
 
     def _retire(self, voice: Voice) -> None:
@@ -349,6 +357,14 @@ class Voices:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _learn_words(name: str, engine: Engine) -> None:
+    """Ahead of the first form: some seconds for a tokenizer that was never met."""
+    try:
+        engine.speller()
+    except Unspellable as error:
+        log.info("no_forms", voice=name, reason=str(error))
 
 
 def _end(voice: Voice) -> None:

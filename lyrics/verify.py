@@ -45,12 +45,14 @@ class Partner(NamedTuple):
 
 
 class LineEvidence(NamedTuple):
-    """What was heard of a line. `grid` is "" when the form has no metre; `guessed` are words that no dictionary has."""
+    """What was heard of a line; `words` has its phones word by word. `grid` is "" when the form has no metre; `guessed`
+    are words that no dictionary has."""
 
     text: str
     num_syllables: int
     stresses: tuple[int, ...]
     phones: Phones
+    words: tuple[Phones, ...]
     grid: str
     guessed: tuple[str, ...]
     partner: Partner | None
@@ -97,7 +99,7 @@ class _Line:
 
     def evidence(self) -> LineEvidence:
         heard = self.heard
-        facts = (self.text, heard.num_syllables, heard.stresses, heard.phones, self.grid, self.guessed)
+        facts = (self.text, heard.num_syllables, heard.stresses, heard.phones, heard.words, self.grid, self.guessed)
         return LineEvidence(*facts, self.partner, self.nearest, tuple(self.failures))
 
 
