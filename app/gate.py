@@ -36,7 +36,7 @@ PUBLIC = {
 CSRF_COOKIE = "_csrf_token"
 """dash-renderer echoes a cookie of this name as X-CSRFToken, and so does our own script."""
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-_STUDIO = re.compile(r"/(lyrics/(?P<lyric_id>[0-9a-f-]{36}))?")
+_STUDIO = re.compile(r"/(analyse|lyrics/(?P<lyric_id>[0-9a-f-]{36}))?")
 _DASH = re.compile(r"/(_dash-|_reload-hash|_favicon\.ico|assets/)")
 
 csrf = CSRFProtect()

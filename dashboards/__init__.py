@@ -1,4 +1,4 @@
-"""The Dash skin: what a writer sees at `/` and `/lyrics/<id>`.
+"""The Dash skin: what a writer sees at `/`, `/lyrics/<id>` and `/analyse`.
 
 Translates between Dash components and the verbs of `app`; holds no rules, no SQL and no state between requests.
 """
@@ -11,7 +11,7 @@ import dash
 import flask
 
 from app.errors import AppError
-from dashboards import library, shell, studio
+from dashboards import analysis, library, shell, studio
 
 ASSETS = "assets"
 NOT_DASHS_OWN = r"page\.js"
@@ -39,8 +39,8 @@ def mount(server: flask.Flask) -> dash.Dash:
         on_error=_tell,
     )
     dash_app.interpolate_index = shell.index_page
-    dash_app.layout = shell.layout(studio.layout(), library.layout())
-    for page in (shell, studio, library):
+    dash_app.layout = shell.layout([studio.layout(), analysis.layout()], library.layout())
+    for page in (shell, studio, analysis, library):
         page.register(dash_app)
     return dash_app
 

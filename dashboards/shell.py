@@ -42,8 +42,8 @@ def index_page(**parts: str) -> str:
 </html>"""
 
 
-def layout(page: Component, drawers: list[Component]) -> Component:
-    """The page between header and toasts. Holds nobody's data: those come by callbacks."""
+def layout(rooms: list[Component], drawers: list[Component]) -> Component:
+    """The rooms between header and toasts, one of them shown. Holds nobody's data: those come by callbacks."""
     return html.Div(
         id="studio",
         children=[
@@ -51,7 +51,7 @@ def layout(page: Component, drawers: list[Component]) -> Component:
             *(dcc.Store(id=name) for name in ("opened", "arriving", "arrived", "finished", "notice")),
             html.A("Skip to the lyric", href="#sheet", className="skip", id="skip"),
             _header(),
-            page,
+            *rooms,
             *drawers,
             html.Div(id="toasts", className="toasts"),
             html.Div(id="status", className="unseen", **{"aria-live": "polite", "role": "status"}),
@@ -92,6 +92,13 @@ def _header() -> Component:
                 children=[
                     icon_button("library-open", "library", "Library", **{"data-opens": "library"}),
                     icon_button("versions-open", "versions", "Versions", **{"data-opens": "versions"}),
+                    dcc.Link(
+                        [html.Span(className="icon icon-analyse"), html.Span("Analyse", className="label")],
+                        href="/analyse",
+                        id="analyse-link",
+                        className="icon-button",
+                        title="Analyse",
+                    ),
                 ],
             ),
             html.Div(id="usage", className="usage"),

@@ -11,12 +11,14 @@ from uuid import UUID
 
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
 
 from app import generation, lyric
 from app.auth import Writer, current_writer, ensure_writer
 from app.db import unit_of_work
 from app.errors import AppError, NotFound
 from contracts.wire import VoiceCard
+from dashboards import analysis
 from dashboards.words import lyric_id_in, size
 
 POLL_MS = 2_000
@@ -32,6 +34,7 @@ STATE_WORDS = {
 def layout() -> Component:
     """The room: sheet, desk and strip."""
     return html.Main(
+        id="room",
         className="room",
         children=[
             html.Section(id="sheet", className="sheet", tabIndex=-1, **{"aria-label": "Your lyric"}),
@@ -55,6 +58,7 @@ def _empty_desk() -> Component:
             html.P(
                 [html.Kbd("Ctrl"), " ", html.Kbd("Enter"), " writes, ", html.Kbd("Esc"), " stops."], className="keys"
             ),
+            html.P("Choose a form, and every line keeps its rhyme, its syllables and its metre.", className="keys"),
         ],
     )
 
@@ -80,16 +84,57 @@ def _strip() -> Component:
             ),
             html.Div(
                 className="controls",
-                children=[_voice_menu(), _dial("length", "Length", 16, 256, 8, 64), _spice(), _more(), _buttons()],
+                children=[
+                    _form_row(),
+                    _voice_menu(),
+                    _dial("length", "Length", 16, 256, 8, 64),
+                    _spice(),
+                    _more(),
+                    _buttons(),
+                ],
             ),
             html.P(
                 "Ctrl-Enter writes, Ctrl-Shift-Enter retries, Esc stops, Ctrl-Z takes back. "
-                "End a line with a space and the voice goes on in it.",
+                "End a line with a space and the voice goes on in it. "
+                "With a form, Ctrl-Enter writes the next line, Alt-Enter rewrites this one, "
+                "Alt-Shift-Enter fills in a line below it and Ctrl-Alt-Enter writes a whole verse.",
                 id="editor-keys",
                 className="unseen",
             ),
         ],
     )
+
+
+def _form_row() -> Component:
+    """The chip that says the rule, and what can be written to it. The bundle fills the panel."""
+    return html.Div(
+        className="form-row",
+        children=[
+            html.Details(
+                id="form-menu",
+                className="popover form-menu",
+                children=[
+                    html.Summary(
+                        [html.Span("Form", className="caption"), html.Span(id="form-words", className="value")]
+                    ),
+                    html.Div(id="form-panel", className="menu"),
+                ],
+            ),
+            html.Div(
+                className="line-deeds",
+                children=[
+                    _deed("rewrite", "Rewrite", " this line", "Alt Enter"),
+                    _deed("fill", "Fill", " the middle", "Alt Shift Enter"),
+                    _deed("verse", "Whole verse", "", "Ctrl Alt Enter"),
+                ],
+            ),
+        ],
+    )
+
+
+def _deed(name: str, label: str, rest: str, keys: str, look: str = "small") -> Component:
+    shown = [label, html.Span(rest, className="long"), html.Kbd(keys, **{"aria-hidden": "true"})]
+    return html.Button(shown, id=name, type="button", className=f"button {look}", **{"data-keys": keys})
 
 
 def _voice_menu() -> Component:
@@ -186,12 +231,18 @@ def _buttons() -> Component:
             html.Button("Retry", id="retry", type="button", className="button"),
             html.Button("Stop", id="stop", type="button", className="button"),
             html.Button("Write", id="write", type="button", className="button primary"),
+            _deed("next-line", "Next line", "", "Ctrl Enter", "primary"),
         ],
     )
 
 
 def opened(pathname: str | None) -> dict[str, Any]:
-    """What the editor is to show at this address: a lyric, or a fresh sheet, and why it is not what was asked."""
+    """What the editor is to show at this address: a lyric, or a fresh sheet, and why it is not what was asked.
+
+    At the address of another page it keeps what it shows.
+    """
+    if pathname == analysis.PATH:
+        raise PreventUpdate
     lyric_id = lyric_id_in(pathname)
     sheet: dict[str, Any] = {"writer": None, "lyric": None}
     try:
@@ -297,6 +348,13 @@ def register(dash_app: Dash) -> None:
         ClientsideFunction("ghost", "write"),
         Input("write", "n_clicks"),
         Input("seed", "n_submit"),
+        State("seed", "value"),
+        *controls,
+        prevent_initial_call=True,
+    )
+    on_page(
+        ClientsideFunction("ghost", "deed"),
+        *(Input(name, "n_clicks") for name in ("next-line", "fill", "rewrite", "verse")),
         State("seed", "value"),
         *controls,
         prevent_initial_call=True,

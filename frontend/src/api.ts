@@ -1,5 +1,7 @@
 // The studio's side of the public HTTP API: same origin, session cookie, CSRF token, one error shape.
 
+import type { Form } from "./form.ts";
+
 export interface Lyric {
   id: string;
   title: string;
@@ -18,24 +20,75 @@ export interface Ask {
   seed: number | null;
   n: number;
   lyric_id?: string;
+  form?: Form;
+  deed?: Deed;
+}
+
+export type DeedKind = "next_line" | "fill" | "rewrite" | "verse";
+
+/** What to write to the form: `line` is the one that holds the cursor, counted from 1, blank lines too. */
+export interface Deed {
+  kind: DeedKind;
+  line: number;
+}
+
+/** Where the lines of a deed go: `line` is the number at which the new text will stand. */
+export interface Placed {
+  kind: DeedKind;
+  line: number;
+  replaces: boolean;
+  starts_stanza: boolean;
+  num_lines: number;
+  words: string;
 }
 
 export interface Started {
   id: string;
   events_url: string;
+  placed?: Placed | null;
 }
 
-/** How one take ended; the text stands only in a whole view. */
+/** What the verifier heard of one line that was written to a form; `number` counts from 1 in the form. */
+export interface LineEvidence {
+  number: number;
+  text: string;
+  num_syllables: number;
+  stresses: number[];
+  words: { word: string; phones: string[]; is_guessed: boolean }[];
+  grid: string;
+  partner: { line: number; word: string; kind: string } | null;
+  nearest: { index: string; line: string; number: number; ratio: number; overlap: number } | null;
+  failures: { rule: string; reason: string }[];
+}
+
+/** How one take ended; text and lines stand only in a whole view. */
 export interface TakeEnd {
   text?: string;
   finish_reason?: string | null;
+  lines?: LineEvidence[];
+  score?: number | null;
+}
+
+/** A form that can be kept, near to one that cannot. */
+export interface Offer {
+  words: string;
+  form: Form;
+}
+
+/** The one error shape of the API. */
+export interface Complaint {
+  code: string;
+  message: string;
+  field?: string | null;
+  retry_after_s?: number | null;
+  offers?: Offer[];
 }
 
 export interface GenerationView {
   id: string;
   state: "queued" | "running" | "done" | "cancelled" | "failed";
   takes: TakeEnd[];
-  error: { code: string; message: string } | null;
+  error: Complaint | null;
 }
 
 /** What the server refused, in its own words. `status` 0 means that it was not reached at all. */
@@ -45,6 +98,8 @@ export class ApiError extends Error {
     readonly code: string,
     message: string,
     readonly retryAfterS: number | null = null,
+    readonly field: string | null = null,
+    readonly offers: Offer[] = [],
   ) {
     super(message);
   }
@@ -75,9 +130,10 @@ export async function call<T>(method: string, path: string, body?: unknown, keep
 }
 
 function refusal(status: number, answer: unknown): ApiError {
-  const error = (answer as { error?: { code?: string; message?: string; retry_after_s?: number | null } } | null)?.error;
+  const error = (answer as { error?: Complaint } | null)?.error;
   const fallback = status >= 500 ? "The studio stumbled. Your words are kept; try again." : `The studio refused this (${status}).`;
-  return new ApiError(status, error?.code ?? "refused", error?.message ?? fallback, error?.retry_after_s ?? null);
+  if (!error) return new ApiError(status, "refused", fallback);
+  return new ApiError(status, error.code, error.message, error.retry_after_s ?? null, error.field ?? null, error.offers ?? []);
 }
 
 export function cookie(name: string): string {

@@ -1,10 +1,11 @@
 // The editor: CodeMirror as a sheet of paper. Knows text, the cursor and anchors that move with the text; no network.
 
 import { defaultKeymap, history, historyKeymap, invertedEffects, isolateHistory, redo } from "@codemirror/commands";
-import { EditorState, StateEffect, StateField, Transaction, type Extension, type Range } from "@codemirror/state";
+import { ChangeSet, EditorState, StateEffect, StateField, Transaction, type Extension, type Range } from "@codemirror/state";
 import { Decoration, EditorView, drawSelection, keymap, placeholder, type DecorationSet } from "@codemirror/view";
 
-import { joined, seamAt, type Seam } from "./seam.ts";
+import { marks, type Listen } from "./marks.ts";
+import { fitted, joined, seamAt, type Seam, type Slot } from "./seam.ts";
 
 const glow = StateEffect.define<{ from: number; to: number } | null>();
 
@@ -46,20 +47,42 @@ function vanishing(marks: DecorationSet, { changes }: Transaction): StateEffect<
 
 const GLOW_MS = 2_400;
 
-/** A place in the text that stays where it is while the text around it changes. */
-export interface Anchor {
-  at: number;
+/** A part of the text that stays what it is while the text around it changes; often empty: a mere place. */
+export type Anchor = Slot;
+
+/** The text as it was at one moment, and a way from its offsets to where they are now. */
+export interface Bookmark {
+  readonly text: string;
+  changes: ChangeSet;
+}
+
+/** A word of the text. */
+export interface FoundWord extends Slot {
+  word: string;
+}
+
+const WORD = /[\p{L}\p{M}\p{N}]+(?:['\u2019][\p{L}\p{M}]+)*['\u2019]?/gu;
+
+/** What the editor tells of. */
+export interface Listeners {
+  changed(text: string): void;
+  /** The cursor stands on another line or word, or what is known of its line has changed; in words, or "". */
+  moved(described: string): void;
+  listen: Listen;
 }
 
 export class Editor {
   private readonly view: EditorView;
   private readonly anchors = new Set<Anchor>();
+  private readonly bookmarks = new Set<Bookmark>();
+  private readonly marks: ReturnType<typeof marks>;
   private glowTimer: number | undefined;
 
   constructor(
     parent: HTMLElement,
-    private readonly changed: (text: string) => void,
+    private readonly listeners: Listeners,
   ) {
+    this.marks = marks(listeners.listen, listeners.moved);
     this.view = new EditorView({ parent, state: this.fresh("") });
   }
 
@@ -74,6 +97,7 @@ export class Editor {
   /** Show another text; what came before cannot be undone into it. The cursor stands at its end. */
   show(text: string): void {
     this.anchors.clear();
+    this.bookmarks.clear();
     this.view.setState(this.fresh(text));
   }
 
@@ -91,10 +115,60 @@ export class Editor {
     return seamAt(this.text, this.view.state.selection.main.head);
   }
 
-  anchor(at: number): Anchor {
-    const anchor = { at };
+  /** The number of the line that holds the cursor, from 1. */
+  get line(): number {
+    return this.view.state.doc.lineAt(this.view.state.selection.main.head).number;
+  }
+
+  anchor(at: number, end = at): Anchor {
+    const anchor = { at, end };
     this.anchors.add(anchor);
     return anchor;
+  }
+
+  bookmark(): Bookmark {
+    const bookmark = { text: this.text, changes: ChangeSet.empty(this.view.state.doc.length) };
+    this.bookmarks.add(bookmark);
+    return bookmark;
+  }
+
+  /** Move an anchor to a slot of the bookmarked text; the bookmark is spent. */
+  settle(anchor: Anchor, bookmark: Bookmark, slot: Slot): void {
+    this.bookmarks.delete(bookmark);
+    anchor.at = bookmark.changes.mapPos(slot.at, 1);
+    anchor.end = Math.max(anchor.at, bookmark.changes.mapPos(slot.end, slot.at === slot.end ? 1 : -1));
+  }
+
+  /** Have the text listened to again: somebody says a word in another way now. */
+  listenAgain(): void {
+    this.marks.again(this.view);
+  }
+
+  /** The word under the cursor, else the last one before it on its line, else the end of the last line with words. */
+  wordAtCursor(): FoundWord | null {
+    const { doc, selection } = this.view.state;
+    for (let number = doc.lineAt(selection.main.head).number; number > 0; number--) {
+      const line = doc.line(number);
+      const found = [...line.text.matchAll(WORD)].map(({ index, 0: word }) => ({ word, at: line.from + index, end: line.from + index + word.length }));
+      const reached = found.filter(({ at }) => at <= selection.main.head);
+      const word = reached.at(-1) ?? found.at(-1);
+      if (word) return word;
+    }
+    return null;
+  }
+
+  /** Put a word in the place of another when the cursor stands on its line, else at the cursor. One step of the history. */
+  putWord(word: string, instead: Anchor | null): void {
+    const { doc, selection } = this.view.state;
+    const line = doc.lineAt(selection.main.head);
+    if (instead && instead.at < instead.end && line.from <= instead.at && instead.end <= line.to) {
+      this.insert(instead.at, instead.end, word);
+    } else {
+      const { from, to } = selection.main;
+      const isAfterWord = /[^\s("\u201c-]$/.test(doc.sliceString(line.from, from));
+      this.insert(from, to, isAfterWord ? ` ${word}` : word);
+    }
+    this.view.focus();
   }
 
   release(anchor: Anchor): void {
@@ -121,15 +195,40 @@ export class Editor {
     this.light(from, to);
   }
 
+  /**
+   * Put lines that were written to a form into their slot: one step of the history. Where lines of the same batch
+   * stand already, these take their place.
+   */
+  keepLines(slot: Anchor, body: string, name: string, isStanza: boolean): void {
+    const { at, end } = this.standing(name.split("-")[0] ?? "") ?? slot;
+    const text = this.text;
+    const insert = fitted(text.slice(0, at), body, text.slice(end), isStanza);
+    const from = at + insert.indexOf(body);
+    const to = from + body.length;
+    this.insert(at, end, insert, [keepsake.of(Decoration.mark({ take: name }).range(from, to))], to);
+    this.view.focus();
+    this.light(from, to);
+  }
+
+  /** The whole lines where words of a batch stand. */
+  private standing(batch: string): Slot | null {
+    const { doc } = this.view.state;
+    for (const mark = this.view.state.field(keepsakes).iter(); mark.value; mark.next()) {
+      if (String(mark.value.spec["take"]).split("-")[0] !== batch || mark.from >= mark.to) continue;
+      return { at: doc.lineAt(mark.from).from, end: doc.lineAt(mark.to).to };
+    }
+    return null;
+  }
+
   focus(): void {
     this.view.focus();
   }
 
-  private insert(from: number, to: number, insert: string, effects: StateEffect<unknown>[] = []): void {
+  private insert(from: number, to: number, insert: string, effects: StateEffect<unknown>[] = [], cursor = from + insert.length): void {
     this.view.dispatch({
       changes: { from, to, insert },
       effects,
-      selection: { anchor: from + insert.length },
+      selection: { anchor: cursor },
       annotations: [isolateHistory.of("full"), Transaction.userEvent.of("input.keep")],
       scrollIntoView: true,
     });
@@ -156,17 +255,26 @@ export class Editor {
         id: "lyric-text",
         spellcheck: "true",
         autocapitalize: "sentences",
-        "aria-describedby": "editor-keys",
+        "aria-describedby": "editor-keys line-says",
       }),
+      this.marks.extension,
       placeholder("Start anywhere: a line, a word, a feeling."),
       lit,
       keepsakes,
       keymap.of([...defaultKeymap.filter(({ key }) => key !== "Mod-Enter" && key !== "Escape"), ...historyKeymap, { key: "Mod-Shift-z", run: redo }]),
       EditorView.updateListener.of((update) => {
         if (!update.docChanged) return;
-        for (const anchor of this.anchors) anchor.at = update.changes.mapPos(anchor.at, 1);
-        this.changed(this.text);
+        for (const anchor of this.anchors) follow(anchor, update.changes);
+        for (const bookmark of this.bookmarks) bookmark.changes = bookmark.changes.compose(update.changes);
+        this.listeners.changed(this.text);
       }),
     ];
   }
+}
+
+/** Words typed at the edge of a slot are not of it; what is typed at a mere place goes before it. */
+function follow(anchor: Anchor, changes: ChangeSet): void {
+  const isPlace = anchor.at === anchor.end;
+  anchor.at = changes.mapPos(anchor.at, 1);
+  anchor.end = isPlace ? anchor.at : Math.max(anchor.at, changes.mapPos(anchor.end, -1));
 }

@@ -52,3 +52,35 @@ export function joined(before: string, take: string, after: string, lead: string
   const foot = after === "" || after.startsWith("\n") ? "" : "\n";
   return head + body + foot;
 }
+
+/** A part of the text by its offsets; empty where something is only to be put in. */
+export interface Slot {
+  at: number;
+  end: number;
+}
+
+/** The slot of lines that will stand at `line` (from 1): that line itself when it is replaced, else the place for it. */
+export function slotOf(text: string, line: number, replaces: boolean): Slot {
+  const lines = text.split("\n");
+  const startOf = (number: number): number => lines.slice(0, number - 1).reduce((sum, one) => sum + one.length + 1, 0);
+  const endOf = (number: number): number => startOf(number) + (lines[number - 1]?.length ?? 0);
+  if (line > lines.length + 1) return { at: text.length, end: text.length };
+  if (replaces) return { at: Math.min(startOf(line), text.length), end: Math.min(endOf(line), text.length) };
+  const isAfterWords = line > 1 && lines[line - 2]?.trim() !== "";
+  const at = Math.min(isAfterWords ? endOf(line - 1) : startOf(line), text.length);
+  return { at, end: at };
+}
+
+/** What to put between `before` and `after` so that `body` has lines of its own, and a stanza's blank lines around it. */
+export function fitted(before: string, body: string, after: string, isStanza: boolean): string {
+  const gap = isStanza ? "\n\n" : "\n";
+  const head = before.trim() === "" ? "" : missing(before, gap, (text, breaks) => text.endsWith(breaks));
+  const foot = after.trim() === "" ? "" : missing(after, gap, (text, breaks) => text.startsWith(breaks));
+  return head + body + foot;
+}
+
+/** The line breaks of `gap` that a text still lacks at one end. */
+function missing(text: string, gap: string, has: (text: string, breaks: string) => boolean): string {
+  if (has(text, gap)) return "";
+  return has(text, "\n") ? gap.slice(1) : gap;
+}

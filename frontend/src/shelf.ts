@@ -1,20 +1,25 @@
 // The shelf: asks for takes, follows them while they are written, and remembers them across a reload of this tab.
 
-import { ApiError, call, type Ask, type Started, type TakeEnd } from "./api.ts";
+import { ApiError, call, type Ask, type Offer, type Placed, type Started } from "./api.ts";
 import { button, el, must } from "./dom.ts";
 import type { Editor } from "./editor.ts";
+import { say } from "./notice.ts";
 import { follow, type Listener } from "./stream.ts";
-import { Batch, type Place } from "./takes.ts";
+import type { Form } from "./form.ts";
+import { shown, slotOf } from "./seam.ts";
+import { Batch, offerButtons, type KeptTake, type Order, type Place } from "./takes.ts";
 
 /** What the controls say: an ask without the words. */
-export type Settings = Omit<Ask, "prompt" | "lyric_id">;
+export type Settings = Omit<Ask, "prompt" | "lyric_id" | "form" | "deed">;
 
 interface Remembered {
   prompt: string;
   lead: string;
   at: number;
+  end: number;
+  order: Omit<Order, "bookmark"> | null;
   caption: string;
-  takes: TakeEnd[];
+  takes: KeptTake[];
 }
 
 /** A generation under way. */
@@ -39,7 +44,7 @@ export class Shelf {
 
   constructor(
     private readonly editor: Editor,
-    private readonly deeds: { retry(): void; finished(id: string | null): void; isGuest(): boolean },
+    private readonly deeds: { retry(): void; useForm(form: Form): void; finished(id: string | null): void; isGuest(): boolean },
   ) {
     window.addEventListener("pagehide", () => this.remember());
   }
@@ -62,7 +67,8 @@ export class Shelf {
     this.forgive();
     must("shelf").replaceChildren();
     for (const kept of this.recall().reverse()) {
-      const place = { prompt: kept.prompt, lead: kept.lead, anchor: this.editor.anchor(kept.at) };
+      const order = kept.order ? { ...kept.order, bookmark: null } : null;
+      const place = { prompt: kept.prompt, lead: kept.lead, anchor: this.editor.anchor(kept.at, kept.end), order };
       const batch = this.add(place, kept.takes.length, kept.caption);
       batch.finish(kept.takes);
     }
@@ -76,22 +82,37 @@ export class Shelf {
     this.remember();
   }
 
-  /** `ready` resolves to the lyric's id (or null) once there is a writer and the words are saved as far as possible. */
-  async write(place: Place, settings: Settings, ready: Promise<string | null>): Promise<void> {
+  /** The takes that Retry would write anew in their place: those of the newest batch, when it keeps a form. */
+  get renewable(): Batch | null {
+    const newest = this.batches[0];
+    return this.refused || !newest?.place.order ? null : newest;
+  }
+
+  /**
+   * `ready` resolves to the lyric's id (or null) once there is a writer and the words are saved as far as possible.
+   * With `again`, the takes of that batch that nobody pinned are written anew.
+   */
+  async write(place: Place, settings: Settings, ready: Promise<string | null>, again: Batch | null = null): Promise<void> {
     if (this.current) return;
     this.forgive();
     const voice = voiceTitle(settings.voice);
-    const batch = this.add(place, settings.n, `${voice} · spice ${settings.temperature}`);
+    const { order } = place;
+    const num = order ? numTakes(order) : settings.n;
+    const caption = order ? voice : `${voice} \u00b7 spice ${settings.temperature}`;
+    again?.renew(num, caption);
+    const batch = again ?? this.add(place, num, caption);
     const run: Run = (this.current = { batch, id: null, isStopped: false, close: () => undefined });
     this.dress();
     batch.element.scrollIntoView({ block: "nearest" });
-    say(settings.n === 1 ? "Writing a take." : `Writing ${settings.n} takes.`);
+    say(batch.num === 1 ? "Writing a take." : `Writing ${batch.num} takes.`);
     const slow = window.setTimeout(() => run.isStopped || batch.wait(`${voice} is warming up; the first words after a rest take a few seconds more.`), SLOW_MS);
     try {
       const lyricId = await ready;
-      const ask: Ask = { ...settings, prompt: place.prompt, ...(lyricId === null ? {} : { lyric_id: lyricId }) };
+      const ask: Ask = { ...settings, prompt: place.prompt, ...(lyricId === null ? {} : { lyric_id: lyricId }), ...formed(order, batch.num) };
       const started = await call<Started>("POST", "/api/v1/generations", ask);
       run.id = started.id;
+      if (order && started.placed) this.settle(place, order, started.placed);
+      batch.name();
       run.close = follow(started, this.listener(run, () => window.clearTimeout(slow)));
       if (run.isStopped) await this.cancel(run);
     } catch (error) {
@@ -99,6 +120,14 @@ export class Shelf {
       if (!(error instanceof ApiError)) throw error;
       this.refuse(run, error);
     }
+  }
+
+  /** The server has said where the lines go. Retries go to the same place. */
+  private settle(place: Place, order: Order, placed: Placed): void {
+    order.placed ??= placed;
+    if (!order.bookmark) return;
+    this.editor.settle(place.anchor, order.bookmark, slotOf(order.bookmark.text, placed.line, placed.replaces));
+    order.bookmark = null;
   }
 
   /** Stop what is being written; the text so far stays, and Write is free at once. */
@@ -137,6 +166,7 @@ export class Shelf {
         batch.wait("");
         batch.token(take, text);
       },
+      line: (take, evidence) => batch.line(take, evidence),
       replay: () => batch.replay(),
       waiting: (why) => batch.wait(why),
       done: (ends) => {
@@ -144,9 +174,9 @@ export class Shelf {
         batch.finish(ends);
         this.end(run, batch.num === 1 ? "The take is done." : `${batch.num} takes are done.`);
       },
-      failed: (_code, message) => {
+      failed: ({ message, offers = [] }) => {
         hasNews();
-        if (!run.isStopped) batch.fail(message);
+        if (!run.isStopped) batch.fail(message, offers);
         this.end(run, `It broke off: ${message}`);
       },
     };
@@ -164,14 +194,18 @@ export class Shelf {
   private add(place: Place, n: number, caption: string): Batch {
     const batch = new Batch(++this.count, place, n, caption, {
       keep: (kept, text, take) => {
-        this.editor.keep(kept.place.anchor, text, kept.place.lead, take);
+        const { anchor, lead, order } = kept.place;
+        if (order) this.editor.keepLines(anchor, shown(text).trim(), take, order.placed?.starts_stanza ?? false);
+        else this.editor.keep(anchor, text, lead, take);
         say("Kept. Control Z takes it back.");
       },
-      retry: (failed) => {
-        this.batches = [failed, ...this.batches.filter((other) => other !== failed)];
-        this.deeds.retry();
-      },
+      retry: (failed) => this.retry(failed),
       dismiss: (away) => this.dismiss(away),
+      offer: (failed, offer) => {
+        this.deeds.useForm(offer.form);
+        this.retry(failed);
+      },
+      changed: () => this.remember(),
     });
     this.batches.unshift(batch);
     for (const old of this.batches.splice(MAX_BATCHES)) old.element.remove();
@@ -179,13 +213,24 @@ export class Shelf {
     return batch;
   }
 
+  private retry(batch: Batch): void {
+    this.forgive();
+    this.batches = [batch, ...this.batches.filter((other) => other !== batch)];
+    this.deeds.retry();
+  }
+
   /** Nothing was begun: no takes stand there for it, but a note that says why and what to do. */
   private refuse(run: Run, error: ApiError): void {
-    this.remove(run.batch);
-    this.refused = run.batch.place;
+    const isRenewed = run.batch.hasText; // takes that were pinned stay, whatever was refused
+    if (isRenewed) run.batch.stop();
+    else this.remove(run.batch);
+    this.refused = isRenewed ? null : run.batch.place;
     const next = encodeURIComponent(location.pathname);
     const isSpent = error.status === 402;
-    const ways: HTMLElement[] = [];
+    const ways = offerButtons("refusal", error.offers, (offer: Offer) => {
+      this.deeds.useForm(offer.form);
+      this.deeds.retry();
+    });
     if (isSpent && this.deeds.isGuest()) ways.push(el("a", { id: "refusal-signup", class: "button small primary", href: `/signup?next=${next}` }, "Sign up free"));
     if (error.status === 401 || ways.length > 0) ways.push(el("a", { id: "refusal-login", class: "button small", href: `/login?next=${next}` }, "Log in"));
     if (!isSpent) ways.push(button("refusal-retry", "Retry", "button small", () => this.deeds.retry()));
@@ -228,7 +273,10 @@ export class Shelf {
     if (this.name === "") return;
     const kept: Remembered[] = this.batches
       .filter((batch) => batch.hasText)
-      .map(({ place, caption, ends }) => ({ prompt: place.prompt, lead: place.lead, at: place.anchor.at, caption, takes: ends }));
+      .map(({ place: { prompt, lead, anchor, order }, caption, ends }) => {
+        const kept = order && { form: order.form, deed: order.deed, placed: order.placed };
+        return { prompt, lead, at: anchor.at, end: anchor.end, order: kept, caption, takes: ends };
+      });
     try {
       if (kept.length > 0) sessionStorage.setItem(MEMORY + this.name, JSON.stringify(kept));
       else this.forget();
@@ -257,18 +305,30 @@ export function isVoiceless(): boolean {
   return document.documentElement.hasAttribute("data-voiceless");
 }
 
-/** Write is free when a voice is there and none is writing. */
+/** What asks a voice is free when one is there and none is writing. */
 export function dressWrite(): void {
-  const write = must<HTMLButtonElement>("write");
-  write.disabled = isVoiceless() || document.documentElement.hasAttribute("data-writing");
-  write.title = isVoiceless() ? NO_VOICE : "";
-}
-
-/** One sentence for those who listen instead of looking. */
-export function say(words: string): void {
-  must("status").replaceChildren(el("span", {}, words));
+  const isBusy = isVoiceless() || document.documentElement.hasAttribute("data-writing");
+  for (const id of ["write", "next-line", "fill", "rewrite", "verse"]) {
+    const asks = must<HTMLButtonElement>(id);
+    asks.disabled = isBusy;
+    asks.title = isVoiceless() ? NO_VOICE : (asks.dataset["keys"] ?? "");
+  }
 }
 
 function voiceTitle(voice: string): string {
   return document.getElementById("voice-title")?.textContent || voice || "The voice";
+}
+
+const MAX_SAMPLES = 8;
+
+/** Crafted takes come ranked out of one request for alternatives; fast ones are takes like any others. */
+function numTakes({ form }: Order): number {
+  return form.mode === "crafted" ? form.alternatives : Math.min(form.alternatives, MAX_SAMPLES);
+}
+
+/** What an order adds to the ask for `num` takes. */
+function formed(order: Order | null, num: number): Partial<Ask> {
+  if (!order) return {};
+  const { form, deed } = order;
+  return { form: { ...form, alternatives: num }, deed, n: form.mode === "crafted" ? 1 : num };
 }

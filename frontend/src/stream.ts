@@ -1,16 +1,18 @@
 // Follows one generation's events until it ends, whatever the line does. Knows the wire; draws nothing.
 
-import { ApiError, call, type GenerationView, type Started, type TakeEnd } from "./api.ts";
+import { ApiError, call, type Complaint, type GenerationView, type LineEvidence, type Started, type TakeEnd } from "./api.ts";
 
 export interface Listener {
   /** More text of one take. */
   token(take: number, text: string): void;
+  /** A line of one take has been heard by the verifier. */
+  line(take: number, evidence: LineEvidence): void;
   /** Everything comes again from the start: forget the text so far once the first of it arrives. */
   replay(): void;
   /** The line is down, and we are trying again. */
   waiting(why: string): void;
   done(takes: TakeEnd[]): void;
-  failed(code: string, message: string): void;
+  failed(complaint: Complaint): void;
 }
 
 const REOPEN_MS = [500, 1_500, 3_000, 6_000, 10_000, 10_000, 10_000];
@@ -36,6 +38,10 @@ export function follow(started: Started, listener: Listener): () => void {
       const { take, text } = JSON.parse(event.data as string) as { take: number; text: string };
       listener.token(take, text);
     });
+    opened.addEventListener("line", (event) => {
+      const { take, ...evidence } = JSON.parse(event.data as string) as LineEvidence & { take: number };
+      listener.line(take, evidence);
+    });
     opened.addEventListener("done", (event) => {
       close();
       const { takes } = JSON.parse(event.data as string) as { takes?: TakeEnd[] };
@@ -45,8 +51,7 @@ export function follow(started: Started, listener: Listener): () => void {
     opened.addEventListener("error", (event) => {
       if (event instanceof MessageEvent) {
         close();
-        const { code, message } = JSON.parse(event.data as string) as { code: string; message: string };
-        listener.failed(code, message);
+        listener.failed(JSON.parse(event.data as string) as Complaint);
       } else if (opened.readyState === EventSource.CONNECTING) {
         listener.waiting("The line is down; trying to reach the studio again.");
       } else {
@@ -65,14 +70,14 @@ export function follow(started: Started, listener: Listener): () => void {
         return;
       }
       close();
-      if (view.error) listener.failed(view.error.code, view.error.message);
+      if (view.error) listener.failed(view.error);
       else listener.done(view.takes);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.isPassing) again(error.message);
       else {
         close();
-        listener.failed(error.code, error.message);
+        listener.failed({ code: error.code, message: error.message, offers: error.offers });
       }
     }
   };
@@ -81,7 +86,7 @@ export function follow(started: Started, listener: Listener): () => void {
     const wait = REOPEN_MS[attempts++];
     if (wait === undefined) {
       close();
-      listener.failed("unreachable", "The studio could not be reached. What was written so far is kept here.");
+      listener.failed({ code: "unreachable", message: "The studio could not be reached. What was written so far is kept here." });
       return;
     }
     listener.waiting(why);

@@ -2,13 +2,19 @@
 // clientside callbacks, named in dashboards/studio.py.
 
 import { Autosave, type SaveState, type Words } from "./autosave.ts";
-import { ApiError, call, type Lyric } from "./api.ts";
+import { ApiError, call, type DeedKind, type Lyric } from "./api.ts";
+import { conflicting, refused } from "./conflict.ts";
 import { button, el, must } from "./dom.ts";
 import * as drawers from "./drawers.ts";
 import { Editor } from "./editor.ts";
 import { Journal } from "./journal.ts";
-import { dressWrite, isVoiceless, NO_VOICE, say, Shelf, type Settings } from "./shelf.ts";
+import type { HeardLine } from "./marks.ts";
+import { tell } from "./notice.ts";
+import { FormPanel } from "./panel.ts";
+import { dressWrite, isVoiceless, NO_VOICE, Shelf, type Settings } from "./shelf.ts";
+import type { Batch, Place } from "./takes.ts";
 import { label as labelTheme } from "./theme.ts";
+import { Words as WordPanel } from "./words.ts";
 import { arrived, currentWriter, ensureWriter, type Writer } from "./writer.ts";
 
 /** What the server's `open` callback sends: a lyric, or nothing for a fresh sheet, or why there is none. */
@@ -37,19 +43,23 @@ class Studio {
   private autosave: Autosave;
   private readonly shelf: Shelf;
   private readonly journal: Journal;
+  private readonly panel: FormPanel;
+  private readonly words = new WordPanel(() => this.editor, () => this.editor.listenAgain());
   private isOpening = false;
 
   constructor() {
     const paper = el("div", { class: "paper", id: "paper" });
-    must("sheet").replaceChildren(el("div", { class: "sheet-head" }, this.title, this.saveState), this.conflict, paper);
-    this.editor = new Editor(paper, () => this.changed());
+    must("sheet").replaceChildren(el("div", { class: "sheet-head" }, this.title, this.saveState), this.conflict, paper, this.words.element);
+    this.editor = new Editor(paper, { changed: () => this.changed(), moved: (words) => this.words.describe(words), listen });
     this.journal = new Journal(localStorage, Date.now);
     this.autosave = this.autosaveOf(null);
     this.shelf = new Shelf(this.editor, {
       retry: () => must("retry").click(),
+      useForm: (form) => this.panel.use(form),
       finished: (id) => window.dash_clientside.set_props("finished", { data: { id, at: Date.now() } }),
       isGuest: () => currentWriter()?.is_guest ?? true,
     });
+    this.panel = new FormPanel(dressWrite);
     this.title.addEventListener("input", () => this.changed());
     this.title.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) this.editor.focus();
@@ -60,6 +70,10 @@ class Studio {
     });
     const toggle = document.getElementById("theme-toggle");
     if (toggle) labelTheme(toggle);
+  }
+
+  get text(): string {
+    return this.editor.text;
   }
 
   open(opened: Opened): void {
@@ -76,6 +90,7 @@ class Studio {
 
     if (!opened.lyric) this.adoptOrphan();
     this.shelf.open(this.autosave.openName);
+    this.panel.open(this.autosave.openName);
     if (this.editor.isBlank) document.getElementById("seed")?.focus();
     else this.editor.focus();
   }
@@ -105,30 +120,33 @@ class Studio {
   }
 
   write(settings: Settings, seed: string): void {
-    if (this.shelf.isWriting) return;
-    if (isVoiceless()) {
-      tell(NO_VOICE);
+    if (this.panel.form) {
+      this.deed("next_line", settings, seed);
       return;
     }
-    if (this.editor.isBlank) {
-      if (seed.trim() === "") {
-        tell("Type a first line, then Write.");
-        document.getElementById("seed")?.focus();
-        return;
-      }
-      this.editor.begin(seed);
-      this.editor.focus(); // the seed line goes away now
-      window.dash_clientside.set_props("seed", { value: "" });
-    }
-    const seam = this.editor.seam();
-    this.ask({ prompt: seam.prompt, lead: seam.lead, anchor: this.editor.anchor(seam.at) }, settings);
+    if (this.isBusy() || !this.hasBegun(seed)) return;
+    const { at, prompt, lead } = this.editor.seam();
+    this.ask({ prompt, lead, anchor: this.editor.anchor(at), order: null }, settings);
+  }
+
+  /** Write to the form: one line or a stanza, at the cursor. */
+  deed(kind: DeedKind, settings: Settings, seed: string): void {
+    const { form } = this.panel;
+    if (!form || this.isBusy()) return;
+    const isFromNothing = kind === "verse" && seed.trim() === "";
+    if (!isFromNothing && !this.hasBegun(seed)) return;
+    const order = { form, deed: { kind, line: this.editor.line }, placed: null, bookmark: this.editor.bookmark() };
+    const { at, lead } = this.editor.seam();
+    this.ask({ prompt: this.editor.text, lead, anchor: this.editor.anchor(at), order }, settings);
   }
 
   retry(settings: Settings): void {
     const last = this.shelf.lastPlace;
-    if (!last || this.shelf.isWriting) return;
-    if (isVoiceless()) {
-      tell(NO_VOICE);
+    if (!last || this.isBusy()) return;
+    if (last.order) {
+      last.order.form = this.panel.form ?? last.order.form;
+      const batch = this.shelf.renewable;
+      this.ask(batch ? batch.place : { ...last, anchor: this.editor.anchor(last.anchor.at, last.anchor.end) }, settings, batch);
       return;
     }
     // A fixed seed would write the same words again.
@@ -141,6 +159,26 @@ class Studio {
     void this.shelf.stop();
   }
 
+  /** Whether nothing can be asked for now; says why, where the page does not show it. */
+  private isBusy(): boolean {
+    if (isVoiceless()) tell(NO_VOICE);
+    return isVoiceless() || this.shelf.isWriting;
+  }
+
+  /** Whether there are words to go on from; the seed line's become the first. */
+  private hasBegun(seed: string): boolean {
+    if (!this.editor.isBlank) return true;
+    if (seed.trim() === "") {
+      tell("Type a first line, then Write.");
+      document.getElementById("seed")?.focus();
+      return false;
+    }
+    this.editor.begin(seed);
+    this.editor.focus(); // the seed line goes away now
+    window.dash_clientside.set_props("seed", { value: "" });
+    return true;
+  }
+
   /** What was asked for cannot be had now: the address goes back to what is open. */
   stay(why: string): void {
     tell(why);
@@ -151,22 +189,34 @@ class Studio {
     return new Autosave(lyric, this.journal, (state) => this.showState(state), (id) => this.created(id));
   }
 
-  private ask(place: { prompt: string; lead: string; anchor: { at: number } }, settings: Settings): void {
+  private ask(place: Place, settings: Settings, again: Batch | null = null): void {
     const ready = ensureWriter()
       .then(() => this.autosave.flush())
       .then(() => this.autosave.id);
-    void this.shelf.write(place, settings, ready);
+    void this.shelf.write(place, settings, ready, again);
   }
 
   private key(event: KeyboardEvent): void {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    if (location.pathname === ANALYSIS) {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) must("analyse").click();
+      return;
+    }
+    const pressed = event.key === "Enter" ? this.buttonOf(event) : null;
+    if (pressed) {
       event.preventDefault();
       if (isVoiceless()) tell(NO_VOICE);
-      else if (!document.querySelector("dialog[open]")) must(event.shiftKey ? "retry" : "write").click();
+      else if (!document.querySelector("dialog[open]")) must(pressed).click();
     } else if (event.key === "Escape" && !drawers.closeOpen() && this.shelf.isWriting) {
       event.preventDefault();
       this.stop();
     }
+  }
+
+  /** What Enter presses when it comes with other keys. */
+  private buttonOf({ ctrlKey, metaKey, altKey, shiftKey }: KeyboardEvent): string | null {
+    const hasForm = this.panel.form !== null;
+    if (ctrlKey || metaKey) return altKey && hasForm ? "verse" : shiftKey ? "retry" : hasForm ? "next-line" : "write";
+    return altKey && hasForm ? (shiftKey ? "fill" : "rewrite") : null;
   }
 
   private show(title: string, text: string): void {
@@ -183,7 +233,8 @@ class Studio {
     if (!this.isOpening) this.autosave.change({ title: this.title.value, text: this.editor.text });
   }
 
-  private dress(): void {
+  /** The name of the page, after the lyric that is open. */
+  dress(): void {
     document.documentElement.toggleAttribute("data-blank", this.editor.isBlank);
     const first = this.editor.text.split("\n").find((line) => line.trim() !== "");
     document.title = `${this.title.value.trim() || first?.trim().slice(0, 60) || "A fresh sheet"} · Ghost Rhymes`;
@@ -191,12 +242,13 @@ class Studio {
 
   private created(id: string): void {
     this.shelf.rename(id);
+    this.panel.rename(id);
     this.moveTo(`/lyrics/${id}`);
   }
 
   /** Dash's location follows by the same event that Back and Forward send. */
   private moveTo(path: string): void {
-    if (location.pathname === path) return;
+    if (location.pathname === path || location.pathname === ANALYSIS) return;
     history.replaceState(null, "", path);
     window.dispatchEvent(new PopStateEvent("popstate"));
   }
@@ -216,20 +268,12 @@ class Studio {
     this.saveState.title = state.kind === "offline" || state.kind === "refused" ? state.why : "";
     this.conflict.hidden = state.kind !== "conflict" && state.kind !== "refused";
     if (state.kind === "conflict") this.showConflict(state);
-    if (state.kind === "refused") this.showRefused(state.why, state.status);
-  }
-
-  private showRefused(why: string, status: number): void {
-    const actions = el("div", { class: "notice-actions" });
-    if (status === 401 || status === 403) {
-      actions.append(el("a", { class: "button small", id: "save-login", href: `/login?next=${encodeURIComponent(location.pathname)}` }, "Log in"));
-    }
-    actions.append(button("save-again", "Try again", "button small", () => void this.autosave.flush()));
-    this.conflict.replaceChildren(el("p", {}, `${why} Your words are kept in this browser.`), actions);
+    if (state.kind === "refused") this.conflict.replaceChildren(...refused(state.why, state.status, () => void this.autosave.flush()));
   }
 
   private showConflict({ theirs, mine }: { theirs: Lyric; mine: Words }): void {
-    const settle = (title: string, text: string): void => {
+    const now = (): Words => ({ title: this.title.value, text: this.editor.text });
+    const settle = ({ title, text }: Words): void => {
       this.isOpening = true;
       this.title.value = title;
       if (text !== this.editor.text) this.editor.replace(text);
@@ -237,44 +281,8 @@ class Studio {
       void this.autosave.settle({ title, text }, theirs);
       this.editor.focus();
     };
-    const both = async (): Promise<void> => {
-      try {
-        await call<Lyric>("POST", "/api/v1/lyrics", { title: `${mine.title || "Untitled"} (mine)`, text: this.editor.text });
-        settle(theirs.title, theirs.text);
-        tell("Yours is in the library as a lyric of its own.");
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        tell(error.message);
-      }
-    };
-    this.conflict.replaceChildren(
-      el("p", {}, "This lyric was changed in another place. Nothing was overwritten: choose what stands."),
-      el(
-        "div",
-        { class: "conflict-sides" },
-        el("section", {}, el("h3", {}, "Yours, here"), el("pre", {}, mine.text || "(empty)")),
-        el("section", {}, el("h3", {}, "The other"), el("pre", {}, theirs.text || "(empty)")),
-      ),
-      el(
-        "div",
-        { class: "notice-actions" },
-        button("keep-mine", "Keep mine", "button small", () => settle(this.title.value, this.editor.text)),
-        button("take-theirs", "Take the other", "button small", () => settle(theirs.title, theirs.text)),
-        button("keep-both", "Keep both", "button small", () => void both()),
-      ),
-    );
-    say("This lyric was changed in another place. Choose what stands.");
+    this.conflict.replaceChildren(...conflicting(theirs, mine, now, settle));
   }
-}
-
-function tell(words: string): void {
-  const note = el("div", { class: "toast", role: "status" }, words);
-  const toasts = must("toasts");
-  toasts.replaceChildren(note);
-  toasts.popover = "manual";
-  toasts.hidePopover();
-  toasts.showPopover(); // anew, so that it stands above a drawer that was opened since
-  window.setTimeout(() => note.remove(), TOAST_MS);
 }
 
 /** Nothing can be opened: better no sheet than an empty one that looks like the lyric. */
@@ -284,7 +292,20 @@ export function showAway(why: string): void {
   must("sheet").replaceChildren(el("div", { class: "away" }, el("div", { class: "trouble", role: "alert" }, el("p", {}, why), el("div", { class: "notice-actions" }, again))));
 }
 
-const TOAST_MS = 6_000;
+/** How a text sounds; what cannot be heard now stays as it was. */
+async function listen(text: string): Promise<HeardLine[] | null> {
+  if (text.length > MAX_HEARD_CHARS) return [];
+  try {
+    return (await call<{ lines: HeardLine[] }>("POST", "/api/v1/readings", { text })).lines;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return null;
+  }
+}
+
+const MAX_HEARD_CHARS = 20_000;
+const ANALYSIS = "/analyse";
+const DEEDS: Record<string, DeedKind> = { "next-line": "next_line", fill: "fill", rewrite: "rewrite", verse: "verse" };
 
 let studio: Studio | null = null;
 
@@ -341,6 +362,11 @@ export const callbacks = {
   write(clicks: number | null, submits: number | null, line: string | null, ...controls: Controls): void {
     if (clicks || submits) theStudio().write(settingsOf(controls), line ?? "");
   },
+  deed(...given: [next: number | null, fill: number | null, rewrite: number | null, verse: number | null, line: string | null, ...controls: Controls]): void {
+    const [next, fill, rewrite, verse, line, ...controls] = given;
+    const kind = DEEDS[window.dash_clientside.callback_context.triggered_id ?? ""];
+    if (kind && (next || fill || rewrite || verse)) theStudio().deed(kind, settingsOf(controls), line ?? "");
+  },
   retry(clicks: number | null, ...controls: Controls): void {
     if (clicks) theStudio().retry(settingsOf(controls));
   },
@@ -352,6 +378,13 @@ export const callbacks = {
   },
   deleted(gone: { id: string } | null): void {
     if (gone) theStudio().deleted(gone.id);
+  },
+  /** Which of the two rooms is shown: the studio, or the analysis with the words of the lyric that is open. */
+  rooms(path: string | null, text: string | null): [boolean, boolean, string] {
+    const isAnalysis = path === ANALYSIS;
+    if (isAnalysis) document.title = "Analyse \u00b7 Ghost Rhymes";
+    else studio?.dress();
+    return [isAnalysis, !isAnalysis, text || (isAnalysis ? (studio?.text ?? "") : "")];
   },
   voiceTitle(voice: string | null, options: { value: string; title: string }[] | null): string {
     const title = options?.find(({ value }) => value === voice)?.title;

@@ -1,8 +1,10 @@
 // The takes shelf: what the voice wrote, side by side, with what became of each take. Draws; decides nothing.
 
-import type { TakeEnd } from "./api.ts";
+import type { Deed, DeedKind, LineEvidence, Offer, Placed, TakeEnd } from "./api.ts";
 import { button, el } from "./dom.ts";
-import type { Anchor } from "./editor.ts";
+import type { Anchor, Bookmark } from "./editor.ts";
+import type { Form } from "./form.ts";
+import { LinedLeaf, PlainLeaf, type Leaf } from "./leaf.ts";
 import { shown, wholeLines } from "./seam.ts";
 
 export type TakeState = "waiting" | "writing" | "done" | "stopped" | "failed";
@@ -15,17 +17,36 @@ const STATE_WORDS: Record<TakeState, string> = {
   failed: "Broke off",
 };
 
+const DEED_WORDS: Record<DeedKind, string> = { next_line: "Next line", fill: "The middle", rewrite: "Instead of", verse: "A verse" };
+
 /** Where the takes of a batch go on from, and where they would go in. */
 export interface Place {
   prompt: string;
   lead: string;
   anchor: Anchor;
+  /** What is written to a form, and null for takes that go on from the text. */
+  order: Order | null;
+}
+
+/** Lines to a form. The server says where they go (`placed`); until then, a bookmark holds the text that it was asked of. */
+export interface Order {
+  form: Form;
+  deed: Deed;
+  placed: Placed | null;
+  bookmark: Bookmark | null;
+}
+
+/** A take as the shelf remembers it. */
+export interface KeptTake extends TakeEnd {
+  is_pinned?: boolean;
 }
 
 export interface Deeds {
   keep(batch: Batch, text: string, take: string): void;
   retry(batch: Batch): void;
   dismiss(batch: Batch): void;
+  offer(batch: Batch, offer: Offer): void;
+  changed(): void;
 }
 
 class Take {
@@ -33,23 +54,32 @@ class Take {
   private finishReason: string | null = null;
   private text = "";
   private fresh = "";
-  private readonly page = document.createTextNode("");
-  private readonly body = el("div", { class: "take-text" }, this.page);
+  private score: number | null = null;
+  private readonly leaf: Leaf;
   private readonly caption = el("span", { class: "take-state" });
   private readonly keepButton: HTMLButtonElement;
   private readonly copyButton: HTMLButtonElement;
+  private readonly pinButton: HTMLButtonElement;
 
   constructor(
     readonly id: string,
-    private readonly index: number,
+    readonly index: number,
+    private readonly isLined: boolean,
     keep: (text: string) => void,
+    pinned: () => void,
   ) {
+    this.leaf = isLined ? new LinedLeaf(id) : new PlainLeaf();
     this.keepButton = button(`keep-${id}`, "Keep", "button small", () => keep(this.chosen()));
     this.keepButton.addEventListener("mousedown", (event) => event.preventDefault()); // a press must not undo the selection
     this.copyButton = button(`copy-${id}`, "Copy", "button small quiet", () => void this.copy());
-    const foot = el("footer", { class: "take-foot" }, this.caption, this.copyButton, this.keepButton);
-    this.element = el("article", { id: `take-${id}`, class: "take", "aria-label": `Take ${index + 1}` }, this.body, foot);
+    this.pinButton = button(`pin-${id}`, "", "icon-button icon-only small-icon icon-pin", () => {
+      this.pin(!this.isPinned);
+      pinned();
+    });
+    const foot = el("footer", { class: "take-foot" }, this.caption, ...(isLined ? [this.pinButton] : []), this.copyButton, this.keepButton);
+    this.element = el("article", { id: `take-${id}`, class: "take", "aria-label": `Take ${index + 1}` }, this.leaf.element, foot);
     this.name(this.copyButton, "Copy");
+    this.pin(false);
     this.markKept(false);
     this.become("waiting");
   }
@@ -62,9 +92,26 @@ class Take {
     return this.text.trim() !== "";
   }
 
+  get isPinned(): boolean {
+    return this.pinButton.getAttribute("aria-pressed") === "true";
+  }
+
+  /** A pinned take stays when the others are written anew. */
+  pin(isPinned: boolean): void {
+    this.pinButton.setAttribute("aria-pressed", String(isPinned));
+    this.pinButton.setAttribute("aria-label", `Pin take ${this.index + 1}`);
+    this.pinButton.title = isPinned ? "Pinned: Retry leaves it" : "Pin: Retry leaves it";
+    this.element.toggleAttribute("data-pinned", isPinned);
+  }
+
   /** What the shelf remembers of it. */
-  get end(): TakeEnd {
-    return { text: this.text + this.fresh, finish_reason: this.finishReason };
+  get end(): KeptTake {
+    const end: KeptTake = { text: this.text + this.fresh, finish_reason: this.finishReason };
+    return this.isLined ? { ...end, lines: this.leaf.lines, score: this.score, is_pinned: this.isPinned } : end;
+  }
+
+  hear(line: LineEvidence): void {
+    this.leaf.hear(line);
   }
 
   add(text: string): void {
@@ -75,29 +122,29 @@ class Take {
   replay(): void {
     this.text = "";
     this.fresh = "";
+    this.leaf.clear();
   }
 
   /** Draw what has come since the last frame. */
   draw(): void {
     if (this.fresh === "") return;
-    const before = this.page.data;
     this.text += this.fresh;
     this.fresh = "";
-    const now = shown(this.text);
-    // appending leaves alone what the reader has selected
-    if (now.startsWith(before)) this.page.appendData(now.slice(before.length));
-    else this.page.data = now;
+    this.leaf.show(this.text);
     if (this.state === "waiting") this.become("writing");
     this.settleButtons();
   }
 
   /** The whole text, where the server says it; never less than what is already here. */
-  finish({ text = "", finish_reason: reason = null }: TakeEnd = {}): void {
+  finish({ text = "", finish_reason: reason = null, lines = [], score = null, is_pinned: isPinned = false }: KeptTake = {}): void {
     if (text.length > this.text.length + this.fresh.length) {
       this.text = "";
       this.fresh = text;
     }
     this.draw();
+    for (const line of lines) this.hear(line);
+    this.score = score ?? this.score;
+    if (isPinned) this.pin(true);
     const isStopped = reason === "cancelled" || (this.state === "stopped" && reason === null);
     this.finishReason = isStopped ? "cancelled" : reason;
     this.become(isStopped ? "stopped" : "done");
@@ -106,7 +153,8 @@ class Take {
   become(state: TakeState): void {
     if (state === "stopped") this.finishReason = "cancelled";
     this.element.dataset["state"] = state;
-    this.caption.textContent = state === "done" && this.isCut ? "Cut at the length" : STATE_WORDS[state];
+    this.caption.textContent = state === "done" && this.isCut ? "Cut at the length" : state === "done" && this.score !== null ? `No. ${this.index + 1}` : STATE_WORDS[state];
+    this.caption.title = this.score === null ? "" : `${this.score.toFixed(2)} bits a token; the best stands first`;
     this.keepButton.title = this.isCut ? "Keeps the whole lines. Select words to keep just those." : "";
     this.settleButtons();
   }
@@ -129,14 +177,14 @@ class Take {
   }
 
   private settleButtons(): void {
-    this.keepButton.disabled = this.copyButton.disabled = !this.hasText;
+    this.keepButton.disabled = this.copyButton.disabled = this.pinButton.disabled = !this.hasText;
     if (!this.hasText && this.state === "done") this.caption.textContent = "The voice had nothing to add";
   }
 
   /** The words selected inside this take, or all of it that is whole. */
   private chosen(): string {
     const selection = window.getSelection();
-    const isInside = selection?.anchorNode && this.body.contains(selection.anchorNode) && this.body.contains(selection.focusNode);
+    const isInside = selection?.anchorNode && this.leaf.element.contains(selection.anchorNode) && this.leaf.element.contains(selection.focusNode);
     const selected = isInside ? selection.toString() : "";
     if (selected.trim() !== "") return selected;
     return this.isCut ? wholeLines(this.text) : this.text;
@@ -148,17 +196,23 @@ class Take {
       await navigator.clipboard.writeText(text);
       this.name(this.copyButton, "Copied");
     } catch {
-      window.getSelection()?.selectAllChildren(this.body); // no clipboard without https: the reader's Ctrl-C does it
+      window.getSelection()?.selectAllChildren(this.leaf.element); // no clipboard without https: the reader's Ctrl-C does it
       this.name(this.copyButton, "Selected");
     }
     window.setTimeout(() => this.name(this.copyButton, "Copy"), 1_600);
   }
 }
 
-/** The takes of one request. */
+/** The takes of one request, and of its retries where those take their place. */
 export class Batch {
   readonly element: HTMLElement;
-  private readonly takes: Take[];
+  private takes: Take[];
+  /** Those that are being written, in the order of the stream. */
+  private running: Take[];
+  private count = 0;
+  private readonly row: HTMLElement;
+  private readonly heading = el("h2");
+  private readonly captionLine: HTMLElement;
   private readonly notice = el("div", { class: "batch-notice", hidden: "" });
   private frame = 0;
 
@@ -166,27 +220,34 @@ export class Batch {
     readonly number: number,
     readonly place: Place,
     n: number,
-    readonly caption: string,
+    private captionWords: string,
     private readonly deeds: Deeds,
   ) {
-    this.takes = Array.from({ length: n }, (_, i) => {
-      const id = `${number}-${i + 1}`;
-      return new Take(id, i, (text) => deeds.keep(this, text, id));
-    });
-    const row = el("div", { class: "takes" }, ...this.takes.map((take) => take.element));
-    row.style.setProperty("--num-takes", String(n));
+    this.takes = this.running = Array.from({ length: n }, (_, i) => this.fresh(i));
+    this.row = el("div", { class: place.order ? "takes alternatives" : "takes" }, ...this.takes.map((take) => take.element));
+    this.row.style.setProperty("--num-takes", String(n));
+    this.captionLine = el("span", {}, captionWords);
     const dismiss = button(`dismiss-${number}`, "", "icon-button small-icon icon-close", () => deeds.dismiss(this));
     dismiss.setAttribute("aria-label", "Put these takes away");
-    const line = lastLine(place.prompt);
-    const head = el("header", { class: "batch-head" }, el("h2", { title: line }, line ? `after “${line}”` : "a beginning"), el("span", {}, caption), dismiss);
-    this.element = el("section", { id: `batch-${number}`, class: "batch", "aria-label": `Takes, ${caption}` }, head, this.notice, row);
+    const head = el("header", { class: "batch-head" }, this.heading, this.captionLine, dismiss);
+    this.element = el("section", { id: `batch-${number}`, class: "batch", "aria-label": `Takes, ${captionWords}` }, head, this.notice, this.row);
+    this.name();
   }
 
+  /** How many takes are being written, or were last. */
   get num(): number {
-    return this.takes.length;
+    return this.running.length;
   }
 
-  get ends(): TakeEnd[] {
+  get numPinned(): number {
+    return this.takes.filter((take) => take.isPinned).length;
+  }
+
+  get caption(): string {
+    return this.captionWords;
+  }
+
+  get ends(): KeptTake[] {
     return this.takes.map((take) => take.end);
   }
 
@@ -194,13 +255,39 @@ export class Batch {
     return this.takes.some((take) => take.hasText);
   }
 
+  /** Say over the takes what they are; anew when the server has said where they go. */
+  name(): void {
+    const { prompt, order } = this.place;
+    const line = lastLine(prompt);
+    const words = order ? named(order, prompt) : line ? `after \u201c${line}\u201d` : "a beginning";
+    this.heading.textContent = words;
+    this.heading.title = order ? (order.placed?.words ?? "") : line;
+  }
+
+  /** New takes in the place of those that nobody pinned, `n` in all. */
+  renew(n: number, captionWords: string): void {
+    const pinned = this.takes.filter((take) => take.isPinned);
+    const free = Array.from({ length: Math.max(n, pinned.length + 1) }, (_, i) => i).filter((i) => !pinned.some(({ index }) => index === i));
+    this.running = free.slice(0, Math.max(1, n - pinned.length)).map((i) => this.fresh(i));
+    this.takes = [...pinned, ...this.running].sort((a, b) => a.index - b.index);
+    this.row.replaceChildren(...this.takes.map((take) => take.element));
+    this.captionLine.textContent = this.captionWords = captionWords;
+    this.element.classList.remove("batch-wordless");
+    this.wait("");
+  }
+
   token(index: number, text: string): void {
-    this.takes[index]?.add(text);
+    this.running[index]?.add(text);
     this.frame ||= window.requestAnimationFrame(() => this.draw());
   }
 
+  line(index: number, line: LineEvidence): void {
+    this.draw();
+    this.running[index]?.hear(line);
+  }
+
   replay(): void {
-    for (const take of this.takes) take.replay();
+    for (const take of this.running) take.replay();
   }
 
   /** A line above the takes: what is being waited for. Empty removes it. */
@@ -210,10 +297,11 @@ export class Batch {
     this.notice.hidden = words === "";
   }
 
-  finish(ends: TakeEnd[]): void {
+  /** The ends of those that were written; all of them when the shelf remembers. */
+  finish(ends: KeptTake[]): void {
     this.draw();
     this.wait("");
-    this.takes.forEach((take, i) => take.finish(ends[i]));
+    this.running.forEach((take, i) => take.finish(ends[i]));
   }
 
   /** Mark the takes whose words stand in the lyric. */
@@ -224,26 +312,46 @@ export class Batch {
   stop(): void {
     this.draw();
     this.wait("");
-    for (const take of this.takes) if (take.state !== "done") take.become("stopped");
+    for (const take of this.running) if (take.state !== "done") take.become("stopped");
+    this.element.classList.toggle("batch-wordless", !this.hasText);
+    if (!this.hasText) this.wait("Stopped before the first word.");
   }
 
   /** It went wrong: say why and what to do. The text so far stays and may be kept. */
-  fail(message: string): void {
+  fail(message: string, offers: readonly Offer[] = []): void {
     this.draw();
-    for (const take of this.takes) take.become("failed");
+    for (const take of this.running) take.become("failed");
     this.element.classList.toggle("batch-wordless", !this.hasText);
     const retry = button(`retry-${this.number}`, "Retry", "button small", () => this.deeds.retry(this));
-    const actions = el("div", { class: "notice-actions" }, retry);
+    const ways = offerButtons(`batch-${this.number}`, offers, (offer) => this.deeds.offer(this, offer));
     this.notice.className = "batch-notice trouble";
-    this.notice.replaceChildren(el("p", {}, message), actions);
+    this.notice.replaceChildren(el("p", {}, message), el("div", { class: "notice-actions" }, ...ways, retry));
     this.notice.hidden = false;
+  }
+
+  private fresh(index: number): Take {
+    const id = `${this.number}-${++this.count}`;
+    return new Take(id, index, this.place.order !== null, (text) => this.deeds.keep(this, text, id), () => this.deeds.changed());
   }
 
   private draw(): void {
     window.cancelAnimationFrame(this.frame);
     this.frame = 0;
-    for (const take of this.takes) take.draw();
+    for (const take of this.running) take.draw();
   }
+}
+
+/** A button for each form that could be kept. */
+export function offerButtons(name: string, offers: readonly Offer[], take: (offer: Offer) => void): HTMLElement[] {
+  return offers.map((offer, i) => button(`offer-${name}-${i + 1}`, offer.words, "button small offer", () => take(offer)));
+}
+
+function named({ deed, placed }: Order, prompt: string): string {
+  const kind = placed?.kind ?? deed.kind;
+  const lines = prompt.split("\n");
+  if (kind === "rewrite") return `${DEED_WORDS.rewrite} \u201c${lines[deed.line - 1]?.trim() ?? ""}\u201d`;
+  const before = lastLine(lines.slice(0, deed.line).join("\n"));
+  return before ? `${DEED_WORDS[kind]} after \u201c${before}\u201d` : DEED_WORDS[kind];
 }
 
 function lastLine(prompt: string): string {

@@ -21,6 +21,7 @@ PAIRS = [
     ("ink-soft", "lamp-wash", TEXT),
     ("ink", "trouble-wash", TEXT),
     ("trouble", "paper", TEXT),
+    *(("ink", f"rhyme-{number}", TEXT) for number in range(1, 9)),
     ("line-strong", "paper", PART),
     ("line-strong", "raised", PART),
 ]
@@ -32,7 +33,7 @@ def tokens(theme: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in ("light", theme):
         block = css[css.index(THEMES[name]) :]
-        found |= dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", block[: block.index("}")]))
+        found |= dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6});", block[: block.index("}")]))
     return found
 
 
