@@ -142,7 +142,7 @@ def _refusal(status: int, content: bytes) -> AppError:
 
 
 def _refusal_of(status: int, body: ErrorBody) -> AppError:
-    field = "form" if body.code == ImpossibleForm.code else None  # other fields there have other names here
+    field = "voice" if body.field == "model" else body.field
     return error_of(
         status, body.message, code=body.code, field=field, retry_after_s=body.retry_after_s, offers=body.offers
     )

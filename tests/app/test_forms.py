@@ -35,7 +35,7 @@ LYRIC = "So here I stand and all is low"
 COUPLET = {"scheme": "AA", "syllables": 8}
 OFFER = Offer(words="near rhymes", form={"scheme": "A", "strictness": "near", "rhymes": {"A": ["orange"]}})
 REFUSAL = ErrorResponse(
-    error=ErrorBody(code="impossible_form", message="nothing rhymes with 'orange'", offers=[OFFER])
+    error=ErrorBody(code="impossible_form", message="nothing rhymes with 'orange'", field="form", offers=[OFFER])
 ).model_dump_json()
 
 
