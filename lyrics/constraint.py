@@ -20,7 +20,7 @@ from lyrics.explicit import is_explicit
 from lyrics.form import FREE_LINE, Form, LineForm
 from lyrics.originality import OriginalityIndex
 from lyrics.phones import Lexicon, Phones
-from lyrics.slots import LinePlan, Pattern, Required, plan, stands
+from lyrics.slots import LinePlan, Pattern, PatternSet, Required, plan, stands
 from lyrics.syllables import readings, words_of
 from lyrics.vocabulary import Sound, Vocabulary, Words
 
@@ -131,7 +131,7 @@ class Stanza:
         self._opening_words: dict[str, WordSet] = {}
         self._grids = [self._grids_of(line) for line in self.lines]
         self._fitting: dict[int, Mask] = {}
-        self._known_patterns: dict[Hashable, int] = {}
+        self._known_patterns: dict[Hashable, PatternSet] = {}
         self._given = {letter: self._given_sounds(words) for letter, words in form.rhymes.items()}
         self.opening = self._opening(begun)
         self._shares = self._share_out()
@@ -319,14 +319,19 @@ class Stanza:
         can_end = due.may_end and bool(able or due.foreign in foreign_ends)
         return Required(frozenset(sound.stresses for sound in sounds), can_end)
 
-    def _patterns(self, words: WordSet) -> int:
-        """The patterns of these words; of a large set only those of many words, so that no ban can empty one."""
+    def _patterns(self, words: WordSet) -> PatternSet:
+        """The patterns of these words; of a large set only those of many words are sure."""
         if words.key is None:
-            return sum(1 << number for number in set(self.vocabulary.signature[words.numbers].tolist()) if number >= 0)
+            some = self._bits(np.bincount(self.vocabulary.signature[words.numbers] + 1)[1:], 1)
+            return PatternSet(some, some)
         if words.key not in self._known_patterns:
             counts = np.bincount(self.vocabulary.signature[words.numbers] + 1)[1:]
-            self._known_patterns[words.key] = sum(1 << place for place, count in enumerate(counts) if count >= MANY)
+            self._known_patterns[words.key] = PatternSet(self._bits(counts, 1), self._bits(counts, MANY))
         return self._known_patterns[words.key]
+
+    @staticmethod
+    def _bits(counts: NDArray[np.intp], least: int) -> int:
+        return sum(1 << place for place, count in enumerate(counts.tolist()) if count >= least)
 
     def _grids_of(self, line: LineForm) -> list[Span]:
         """The lengths and grids to choose from; a metre that depends on the length makes each length a choice."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from lyrics.arpabet import Phones, parse
+from lyrics.arpabet import Phones, num_syllables, parse
 from lyrics.g2p import guess
 from lyrics.rules import by_rule
 
@@ -80,6 +80,15 @@ class Lexicon:
         (True, False)
         """
         return self._with_own(_marked("RS"))
+
+    def slang(self) -> Mapping[str, Phones]:
+        """The words of the slang list on whose number of syllables nobody differs.
+
+        >>> " ".join(Lexicon().slang()["tryna"])
+        'T R AY1 N AH0'
+        """
+        ways = _slang().items()
+        return {word: said[0] for word, said in ways if len({num_syllables(way) for way in said}) == 1}
 
     def _with_own(self, words: Mapping[str, Phones]) -> Mapping[str, Phones]:
         return MappingProxyType(

@@ -39,11 +39,21 @@ def stands(pattern: Pattern, grid: str | None, at: int) -> bool:
     )
 
 
+class PatternSet(NamedTuple):
+    """The patterns, as bits, that the words of a set come in, and those that so many have that no ban can empty them.
+
+    A line is planned on the sure ones alone.
+    """
+
+    all: int
+    sure: int
+
+
 class LinePlan:
     """What may stand where in one line of `low` to `high` syllables.
 
-    `middle` and `ends` are the patterns, by number, that words within and at the end of the line come in; `more_ends`
-    are those of words outside the vocabulary that may end it. A place in
+    `middle` and `ends` are the patterns of words within and at the end of the line; `more_ends` are those of words
+    outside the vocabulary that may end it. A place in
     the line is `(at, owed)`: syllables so far, and a bit for each required word that has not come.
     """
 
@@ -53,8 +63,8 @@ class LinePlan:
         low: int,
         high: int,
         grid: str | None,
-        middle: int,
-        ends: int,
+        middle: PatternSet,
+        ends: PatternSet,
         more_ends: frozenset[Pattern] = frozenset(),
         required: tuple[Required, ...] = (),
     ) -> None:
@@ -82,7 +92,7 @@ class LinePlan:
         if key not in self._middle_at:
             self._middle_at[key] = self._bits(
                 number
-                for number in _numbers(self._fitting(at) & self._middle)
+                for number in _numbers(self._fitting(at) & self._middle.all)
                 if self.can_finish(at + len(self._patterns[number]), owed)
             )
         return self._middle_at[key]
@@ -92,7 +102,7 @@ class LinePlan:
         if at not in self._ends_at:
             self._ends_at[at] = self._bits(
                 number
-                for number in _numbers(self._fitting(at) & self._ends)
+                for number in _numbers(self._fitting(at) & self._ends.all)
                 if self.low <= at + len(self._patterns[number]) <= self.high
             )
         return self._ends_at[at]
@@ -127,9 +137,15 @@ class LinePlan:
     def _finishes(self, at: int, owed: int) -> bool:
         if at >= self.high:
             return False
-        if not owed and (self.ends_at(at) or any(self.may_end_with(pattern, at) for pattern in self._more_ends)):
+        if not owed and (
+            self.ends_at(at) & self._ends.sure or any(self.may_end_with(pattern, at) for pattern in self._more_ends)
+        ):
             return True
-        return self.may_pay_last(at, owed) or bool(self.due_at(at, owed)) or bool(self.middle_at(at, owed))
+        return (
+            self.may_pay_last(at, owed)
+            or bool(self.due_at(at, owed))
+            or bool(self.middle_at(at, owed) & self._middle.sure)
+        )
 
     def _fitting(self, at: int) -> int:
         if at not in self._fitting_at:
@@ -151,14 +167,14 @@ def plan(
     low: int,
     high: int,
     grid: str | None,
-    middle: int,
-    ends: int,
+    middle: PatternSet,
+    ends: PatternSet,
     more_ends: frozenset[Pattern] = frozenset(),
     required: tuple[Required, ...] = (),
 ) -> LinePlan:
     """The plan of a line; lines that are alike share one.
 
-    >>> iamb = plan(((1,), (1, 0), (0, 1)), 4, 4, "x/x/", middle=0b111, ends=0b101)
+    >>> iamb = plan(((1,), (1, 0), (0, 1)), 4, 4, "x/x/", PatternSet(0b111, 0b111), PatternSet(0b101, 0b101))
     >>> iamb.can_finish(0, 0), f"{iamb.middle_at(0, 0):03b}", f"{iamb.middle_at(2, 0):03b}", f"{iamb.ends_at(2):03b}"
     (True, '101', '001', '100')
     """

@@ -37,6 +37,9 @@ _LEANING = frozenset(
     because 'cause when where though although until unless upon every each i he she we they""".split()
 )
 
+# Every pronouncer gives them one syllable, but not one vowel.
+_FUNCTION_WORDS: dict[str, Phones] = {"a": ("AH0",), "than": ("DH", "AE1", "N")}
+
 Words = NDArray[np.int32]
 _NONE = np.empty(0, np.int32)
 
@@ -105,7 +108,8 @@ class Vocabulary:
     def shipped(cls) -> Self:
         """The words that the dictionaries agree on."""
         lexicon = Lexicon()
-        entries = {word: phones for word, phones in lexicon.steady().items() if _is_writable(word)}
+        known = {**_FUNCTION_WORDS, **lexicon.slang(), **lexicon.steady()}
+        entries = {word: phones for word, phones in known.items() if _is_writable(word)}
         return cls(entries, lexicon.consensus())
 
     def named(self, normalised: str) -> list[int]:
