@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 from lyrics.arpabet import VOWELS, Phones, num_syllables
 from lyrics.explicit import is_explicit
-from lyrics.phones import Lexicon
+from lyrics.phones import DICTIONARY, Lexicon
 from lyrics.rhyme import RhymeKind, rhyme_kind, rhyming_part
 from lyrics.syllables import words_of
 
 MAX_OF_A_KIND = 40
+RARER = 99
 _WEAK = {"IH": "AH", "UH": "AH"}  # after the stressed vowel one weak vowel is as good as another
 
 
@@ -28,7 +29,7 @@ class Suggestion(NamedTuple):
 
 
 class Suggestions(NamedTuple):
-    """What rhymes with `word`, by kind, the plainest words first."""
+    """What rhymes with `word`, by kind, the commonest words first."""
 
     word: str
     perfect: tuple[Suggestion, ...]
@@ -66,15 +67,22 @@ def _rhymes(word: str, ways: tuple[Phones, ...]) -> Suggestions:
             for other, phones in _by_vowels().get(_vowels(way), ())
             if other not in taken and rhyme_kind(way, phones) is kind
         ]
-        found[kind] = sorted(set(fitting), key=_plainness)[:MAX_OF_A_KIND]
+        found[kind] = sorted(set(fitting), key=_rank)[:MAX_OF_A_KIND]
         taken |= {suggestion.word for suggestion in fitting}
     return Suggestions(word, *map(tuple, found.values()))
 
 
-def _plainness(suggestion: Suggestion) -> tuple[bool, int, int, str]:
-    """Short words first, since they are the commoner; possessives last."""
-    word, num = suggestion
-    return "'" in word, num, len(word), word
+def _rank(suggestion: Suggestion) -> tuple[bool, int, int, int, str]:
+    """The commonest words first, short ones before long ones; possessives last."""
+    word, num_heard = suggestion
+    return "'" in word, _levels().get(word, RARER), num_heard, len(word), word
+
+
+@cache
+def _levels() -> dict[str, int]:
+    """How common the commonest words are; a smaller number is commoner."""
+    levels = (line.split() for line in (DICTIONARY / "commonest.txt").read_text(encoding="ascii").splitlines())
+    return {word: int(level) for level, *words in reversed([*levels]) for word in words}
 
 
 @cache

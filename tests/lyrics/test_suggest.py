@@ -19,6 +19,12 @@ def test_it_works() -> None:
     assert "my" in {suggestion.word for suggestion in found.assonance}
 
 
+def test_common_words_come_first() -> None:
+    found = [suggestion.word for suggestion in suggest("night", EAR).perfect]
+    assert found.index("light") < found.index("blight")
+    assert found.index("quite") < found.index("kite")
+
+
 @pytest.mark.parametrize("word", ["low", "motion", "elevator", "trappin'", "orange", "24", "zorblyx", "wind"])
 def test_each_word_rhymes_as_it_says_with_one_way_to_say_the_word(word: str) -> None:
     found = suggest(word, EAR)
