@@ -22,9 +22,9 @@ from app.lyric import get as get_lyric
 from app.lyric import keep_version
 from app.plain_text import checked_text
 from app.relay import Relay
-from contracts.wire import MAX_PROMPT_CHARS, MAX_TOKENS, CompletionRequest, SamplingParams, VoiceCard
+from contracts.wire import MAX_PROMPT_CHARS, MAX_TOKENS, CompletionRequest, Offer, SamplingParams, VoiceCard
 from lyrics.form import Form
-from lyrics.place import Kind, Misplaced, Placed, place
+from lyrics.place import Kind, Misplaced, Placed, as_stanza, place
 from models import Generation, VersionReason
 from models.account import account_of, reserve_tokens
 from models.generation import (
@@ -167,7 +167,7 @@ def start(session: Session, writer_id: UUID, request: Request) -> Started:
         pronunciations=phones_by_word(session, writer_id) if form else {},
         **params.model_dump(),
     )
-    live = relay().launch(row.id, asked, row.num_takes)
+    live = relay().launch(row.id, asked, row.num_takes, lambda offers: _as_asked(request, placed, offers))
     if live.answered.wait(ANSWER_S) and live.refusal and not live.num_events:
         raise live.refusal
     return Started(row.id, events_url(row.id), row.placed)
@@ -299,11 +299,25 @@ def _placed(prompt: str, request: Request) -> Placed | None:
         raise BadInput(f"{message[0].upper()}{message[1:]}.", code="misplaced", field="deed.line") from None
 
 
+def _as_asked(request: Request, placed: Placed | None, offers: list[Offer]) -> list[Offer]:
+    """The offers as forms that can be sent in place of the one that was asked for."""
+    found = []
+    for offer in offers:
+        try:
+            form = Form.model_validate(offer.form)
+            if placed and request.form:
+                form = as_stanza(request.form, placed, form)
+        except ValidationError:  # what is free in a line need not be in its stanza
+            continue
+        found.append(Offer(words=offer.words, form=form.model_dump(mode="json")))
+    return found
+
+
 def _shown(placed: Placed | None) -> dict[str, Any] | None:
     """Where the text goes, as the API tells it."""
     if placed is None:
         return None
-    return {key: value for key, value in placed._asdict().items() if key not in ("prompt", "form")}
+    return {key: value for key, value in placed._asdict().items() if key not in ("prompt", "form", "position")}
 
 
 def _bound(params: SamplingParams, form: Form | None) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from uuid import UUID
@@ -24,7 +24,7 @@ from app.db import unit_of_work
 from app.errors import AppError, ServiceAway
 from app.inference_client import InferenceClient
 from contracts.settings import Settings
-from contracts.wire import Completion, CompletionRequest, VoiceList
+from contracts.wire import Completion, CompletionRequest, Offer, VoiceList
 from models.generation import (
     Ending,
     EventRow,
@@ -48,14 +48,16 @@ VOICES_AGE_S = 2.0
 
 log = structlog.get_logger()
 Answer = TypeVar("Answer")
+Translate = Callable[[list[Offer]], list[Offer]]
 
 
 class Live:
     """One generation that this process is running: its events so far, and who reads them."""
 
-    def __init__(self, generation_id: UUID, request: CompletionRequest, num_takes: int) -> None:
+    def __init__(self, generation_id: UUID, request: CompletionRequest, num_takes: int, translate: Translate) -> None:
         self.generation_id = generation_id
         self.request = request
+        self.translate = translate
         self.num_readers = 0
         self.takes = [new_take(index) for index in range(num_takes)]
         self.tokens_used = 0
@@ -127,11 +129,11 @@ class Relay:
 
     # --- what verbs call, from any thread ---------------------------------------------------------------------------
 
-    def launch(self, generation_id: UUID, request: CompletionRequest, num_takes: int) -> Live:
-        """Begin a generation whose row is committed."""
+    def launch(self, generation_id: UUID, request: CompletionRequest, num_takes: int, translate: Translate) -> Live:
+        """Begin a generation whose row is committed. `translate` makes the service's offers speak of what was asked."""
         if self._closing.is_set():
             raise ServiceAway("The studio is restarting: try again in a few seconds.", retry_after_s=3)
-        live = Live(generation_id, request, num_takes)
+        live = Live(generation_id, request, num_takes, translate)
         with self._lock:
             self._lives[generation_id] = live
         self._loop.call_soon_threadsafe(self._begin, live)
@@ -215,6 +217,7 @@ class Relay:
         except asyncio.CancelledError:
             state = GenerationState.CANCELLED
         except AppError as refused:
+            refused.offers = live.translate(refused.offers)
             error = refused
         except Exception as broken:  # whatever it is: the writer must hear of it and not be charged
             log.exception("relay.broken", generation_id=str(live.generation_id))

@@ -28,7 +28,8 @@ class Placed(NamedTuple):
 
     `line` is the number, from 1, at which the new text will stand; it takes the place of that line when it `replaces`.
     What `starts_stanza` needs a blank line between itself and any sung line around it. `words` is what it must keep,
-    as a writer reads it; `prompt` is what the voice goes on from, `form` what it keeps.
+    as a writer reads it; `prompt` is what the voice goes on from, `form` what it keeps, `position` the place in
+    the stanza of its first line, from 0.
     """
 
     kind: Kind
@@ -39,6 +40,7 @@ class Placed(NamedTuple):
     words: str
     prompt: str
     form: Form
+    position: int
 
 
 class _Spot(NamedTuple):
@@ -72,7 +74,8 @@ def place(text: str, form: Form, kind: Kind, line: int) -> Placed:
     if spot.starts_stanza and before and (spot.at > len(lines) or _is_sung(lines, spot.at - 1)):
         before = [*before, ""]
     others = _others(form.num_lines, spot)
-    asked = form if kind == "verse" else _line_form(form, len(spot.above) % form.num_lines, others)
+    index = len(spot.above) % form.num_lines
+    asked = form if kind == "verse" else _line_form(form, index, others)
     prompt = "".join(f"{kept}\n" for kept in before)
     return Placed(
         kind,
@@ -83,7 +86,35 @@ def place(text: str, form: Form, kind: Kind, line: int) -> Placed:
         asked.in_words(),
         prompt if prompt.strip() else "",
         asked if kind == "verse" else _apart(asked, [text for _, text in others]),
+        index,
     )
+
+
+def as_stanza(stanza: Form, placed: Placed, offered: Form) -> Form:
+    """The form of the whole stanza, changed as an offer changes what was placed in it: for the next try of the deed.
+
+    >>> stanza = Form(scheme="AABB", syllables=(8, 6, 8, 6))
+    >>> placed = place("I ate an orange", stanza, "next_line", 1)
+    >>> as_stanza(stanza, placed, Form(scheme="A", strictness="near", syllables=6)).in_words()
+    'AABB, near rhymes; 8-6-8-6 syllables'
+    >>> as_stanza(stanza, placed, Form(scheme="X", syllables=6)).in_words()
+    'AXBB, strict; 8-6-8-6 syllables'
+    """
+    if placed.kind == "verse":
+        return offered
+    asked, line = placed.form.model_dump(), offered.model_dump()
+    changes = {name: line[name] for name in line if line[name] != asked[name] and name not in ("scheme", "rhymes")}
+    for name in {"include", "exclude"} & changes.keys():
+        gone = set(asked[name]) - set(line[name])
+        changes[name] = tuple(word for word in getattr(stanza, name) if word not in gone)
+    if "syllables" in changes and isinstance(stanza.syllables, tuple):
+        limits = [*stanza.syllables, offered.line_forms()[0].min_syllables, offered.line_forms()[0].max_syllables]
+        changes["syllables"] = {"min": min(limits), "max": max(limits)}
+    if offered.scheme == FREE_LINE != stanza.scheme[placed.position]:
+        letters = stanza.scheme[: placed.position] + FREE_LINE + stanza.scheme[placed.position + 1 :]
+        rhymes = {letter: words for letter, words in stanza.rhymes.items() if letter in letters}
+        changes |= {"scheme": letters, "rhymes": rhymes}
+    return _changed(stanza, changes)
 
 
 # --- where ------------------------------------------------------------------------------------------------------------

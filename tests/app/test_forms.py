@@ -27,13 +27,14 @@ from contracts.wire import (
     VoiceCard,
     VoiceList,
 )
+from lyrics.form import Form
 from tests.app.conftest import Caller
 from tests.app.test_generations import follow, tokens_left
 
 VOICE = "speaker"
 LYRIC = "So here I stand and all is low"
 COUPLET = {"scheme": "AA", "syllables": 8}
-OFFER = Offer(words="near rhymes", form={"scheme": "A", "strictness": "near", "rhymes": {"A": ["orange"]}})
+OFFER = Offer(words="near rhymes", form=Form(scheme="AA", strictness="near", syllables=8).model_dump(mode="json"))
 REFUSAL = ErrorResponse(
     error=ErrorBody(code="impossible_form", message="nothing rhymes with 'orange'", field="form", offers=[OFFER])
 ).model_dump_json()
@@ -204,7 +205,7 @@ def test_an_impossible_form_is_refused_with_what_could_be(alice: Caller, speaker
     answer = alice("POST", "/generations", asked())
     error = answer.json["error"]
     assert (answer.status_code, error["code"], error["field"]) == (422, "impossible_form", "form")
-    assert error["offers"] == [OFFER.model_dump()]
+    assert [Form(**offer["form"]) for offer in error["offers"]] == [Form(**OFFER.form)]
     assert "orange" in error["message"]
     while tokens_left(engine, alice) < before:  # the recorder settles it at its next turn
         pass

@@ -79,7 +79,7 @@ def test_what_cannot_be_rhymed_with_is_refused_with_offers_that_can_be_kept(alic
     assert "orange" in error["message"]
     assert error["offers"]
     for offer in error["offers"]:
-        _, _, shown = written(alice, prompt="I ate an orange\n", form=offer["form"])
+        _, _, shown = written(alice, **(asked | {"form": offer["form"]}))
         assert all(not line["failures"] for take in shown["takes"] for line in take["lines"])
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyrics.form import Form
-from lyrics.place import Kind, Misplaced, Placed, place
+from lyrics.form import Form, SyllableRange
+from lyrics.place import Kind, Misplaced, Placed, as_stanza, place
 
 FORM = Form(scheme="ABAB", syllables=(8, 6, 8, 6), strictness="near")
 LOW, NIGHT, SHOW, LIGHT = "all is low", "in the night", "they will show", "by the light"
@@ -132,6 +132,29 @@ def test_a_line_keeps_all_else_that_the_stanza_asks_for() -> None:
     assert line.model_dump(include=set(asked)) == asked | {"exclude": ("sky", "low")}
     assert place(text(LOW, "aha"), form, "next_line", 2).form.rhymes == {"A": ("go", "low")}
     assert place(LOW, Form(scheme="AA", metre="iambic"), "next_line", 1).form.syllables is None
+
+
+def test_an_offer_for_a_line_becomes_one_for_its_stanza() -> None:
+    stanza = Form(
+        scheme="AABB", syllables=(8, 6, 8, 6), include=("moon", "sun"), exclude=("sky",), rhymes={"A": ("go",)}
+    )
+    placed = place(text("the sun is low", SHOW, NIGHT), stanza, "next_line", 3)
+    asked = placed.form.model_dump()
+
+    def offered(**changes: Any) -> Form:
+        return as_stanza(stanza, placed, Form(**(asked | changes)))
+
+    assert offered() == stanza
+    assert offered(strictness="near", metre="iambic") == Form(
+        **(stanza.model_dump() | {"strictness": "near", "metre": "iambic"})
+    )
+    assert offered(include=()).include == ("sun",)
+    assert offered(syllables={"min": 4, "max": 9}).syllables == SyllableRange(min=4, max=9)
+    assert offered(syllables={"min": 5, "max": 7}).syllables == SyllableRange(min=5, max=8)
+    free = offered(scheme="X", rhymes={})
+    assert (free.scheme, free.rhymes, free.exclude) == ("AABX", {"A": ("go",)}, ("sky",))
+    verse = place("", stanza, "verse", 1)
+    assert as_stanza(stanza, verse, FORM) == FORM
 
 
 @pytest.mark.parametrize(("kind", "at"), [("next_line", 0), ("fill", 9), ("rewrite", 2), ("rewrite", 3), ("verse", -1)])
