@@ -15,7 +15,7 @@ from app.db import unit_of_work
 PATH = "/analyse"
 HOTTEST = 4
 """Vowels in a row that rhyme, from which on a word is shown as hot as can be."""
-STRONG, WEAK = "\u2022", "\u00b7"
+STRONG, WEAK = "\u25cf", "\u25cb"
 NUM_COLOURS = 8
 
 
@@ -97,26 +97,28 @@ def _line(line: dict[str, Any], *, rhymes: bool) -> Component:
         className="heat-line",
         children=[
             html.B(letter, className=f"letter {colour}", title="" if rhymes else "rhymes with no other line"),
-            html.Div([html.P(_words(line)), html.P(stresses, className="beats", **{"aria-hidden": "true"})]),
+            html.Div([html.P(_words(line, colour)), html.P(stresses, className="beats", **{"aria-hidden": "true"})]),
             html.Span(caption, className="heat-caption"),
         ],
     )
 
 
-def _words(line: dict[str, Any]) -> list[Component | str]:
-    """The line as it was written, with the words that were heard to rhyme marked in it."""
+def _words(line: dict[str, Any], colour: str) -> list[Component | str]:
+    """The line as it was written: what rhymes is marked, the end in its group's colour."""
     text: str = line["text"]
     plain = text.lower().replace("\u2019", "'")
     parts: list[Component | str] = []
     done = sought = 0
-    for word, length in line["heat"]:
+    for number, (word, length) in enumerate(line["heat"], start=1):
         at = plain.find(word, sought)
         if at < 0:  # a number is heard as words that do not stand there
             continue
         sought = at + len(word)
-        if length:
-            warmth = f"heat heat-{min(length, HOTTEST)}"
-            parts += [text[done:at], html.Span([text[at:sought], html.Sup(str(length))], className=warmth)]
+        end = f"rhyme {colour}" if colour and number == len(line["heat"]) else ""
+        if length or end:
+            warmth = f"heat heat-{min(length, HOTTEST)}" if length else ""
+            shown = [text[at:sought], *([html.Sup(str(length))] if length else [])]
+            parts += [text[done:at], html.Span(shown, className=f"{warmth} {end}".strip())]
             done = sought
     return [*parts, text[done:]]
 
@@ -125,7 +127,7 @@ def _legend() -> Component:
     return html.P(
         [
             "The small number says over how many vowels a word rhymes with one just before it, and the line under it "
-            "grows with it. The letter at the line's end is its rhyme group. ",
+            "grows with it. The letter before a line is its rhyme group. ",
             f"{STRONG} is a strong beat, {WEAK} a weak one.",
         ],
         className="nothing",

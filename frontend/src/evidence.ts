@@ -77,8 +77,12 @@ function rhymeEvidence(line: LineEvidence): (Node | string)[] {
   const end = last ? `\u201c${last.word}\u201d ${last.phones.join(" ")}` : "";
   if (!line.partner) return [el("p", {}, end)];
   const { word, kind, line: number } = line.partner;
-  const where = number > 0 ? `the end of line ${number}` : "the line it answers";
-  return [el("p", {}, `${KINDS[kind] ?? kind} with \u201c${word}\u201d, ${where}.`), el("p", { class: "phones" }, end)];
+  const where = number > 0 ? `, the end of line ${number}` : "";
+  return [el("p", {}, `${capital(KINDS[kind] ?? kind)} with \u201c${word}\u201d${where}.`), el("p", { class: "phones" }, end)];
+}
+
+function capital(words: string): string {
+  return words.slice(0, 1).toUpperCase() + words.slice(1);
 }
 
 /** Word by word: how it is said and where it is stressed. */

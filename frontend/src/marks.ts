@@ -33,7 +33,7 @@ const STRENGTH_WORDS: Record<Strength, string> = { perfect: "perfect rhyme", nea
 
 /** Strong and weak beats as shapes, so that nobody needs the colour. */
 export function beats(stresses: readonly number[]): string {
-  return stresses.map((stress) => (stress > 0 ? "\u2022" : "\u00b7")).join("");
+  return stresses.map((stress) => (stress > 0 ? "\u25cf" : "\u25cb")).join("");
 }
 
 /** The class of a rhyme group's colour; there are fewer colours than letters. */

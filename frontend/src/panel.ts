@@ -29,12 +29,12 @@ const MEMORY = "ghost:form:";
 const PAUSE_MS = 300;
 const NO_FORM = "No form";
 const STRICTNESSES: [string, string][] = [
-  ["perfect", "Strict: perfect rhymes"],
-  ["near", "Near rhymes too"],
-  ["assonance", "Assonance: same vowel"],
-  ["multi:2", "Last two syllables"],
-  ["multi:3", "Last three syllables"],
-  ["multi:4", "Last four syllables"],
+  ["perfect", "Strict"],
+  ["near", "Near too"],
+  ["assonance", "Assonance"],
+  ["multi:2", "Two syllables"],
+  ["multi:3", "Three syllables"],
+  ["multi:4", "Four syllables"],
 ];
 const SCHEMES = ["AABB", "ABAB", "ABBA", "AAAA", "XAXA", "AABBA", "AABBCCDD"];
 
@@ -232,8 +232,9 @@ export class FormPanel {
     };
     const schemes = el("datalist", { id: "form-schemes" }, ...SCHEMES.map((scheme) => el("option", { value: scheme })));
     const scheme = put("scheme", input("form-scheme", { list: schemes.id, placeholder: "AABB", autocapitalize: "characters" }));
-    const rest = el("details", { class: "form-rest", id: "form-rest" }, el("summary", { id: "form-rest-open" }, "Words, originality, how it is written"));
-    rest.append(
+    const rest = el(
+      "div",
+      {},
       field("Must have", put("include", input("form-include", { placeholder: "midnight, low" })), "words, with commas"),
       field("Must not have", put("exclude", input("form-exclude", { placeholder: "baby, heart" })), "words, with commas"),
       check("Explicit words are allowed", put("explicit", input("form-explicit", { type: "checkbox" }))),
@@ -248,11 +249,11 @@ export class FormPanel {
     );
     this.rules.append(
       schemes,
-      pair(field("Scheme", scheme, "a letter a line; X is free"), field("Rhymes", put("strictness", select("form-strictness", STRICTNESSES)))),
+      pair(field("Scheme", scheme, "X rhymes not"), field("Rhymes", put("strictness", select("form-strictness", STRICTNESSES)))),
       pair(field("Syllables", put("syllables", input("form-syllables", { placeholder: "any" })), "12, 11-13 or 8-6-8-6"), field("Metre", put("metre", select("form-metre", feet)))),
       field("Grid", put("grid", input("form-grid", { placeholder: "x/x/x/x/" })), "x weak, / strong"),
       check("A rhyme inside each line", put("internal", input("form-internal", { type: "checkbox" }))),
-      rest,
+      el("details", { class: "form-rest", id: "form-rest" }, el("summary", { id: "form-rest-open" }, "Words, originality, how it is written"), rest),
     );
     const none = button("form-none", "No form", "button small quiet", () => this.drop());
     this.rules.append(none);

@@ -111,7 +111,8 @@ export class Words {
     if (this.place) this.editor().release(this.place);
     this.place = found && this.editor().anchor(found.at, found.end);
     this.query.value = found?.word ?? "";
-    this.query.focus();
+    this.query.focus({ preventScroll: true });
+    this.panel.scrollIntoView({ block: "nearest" });
     void this.look(this.query.value);
     void this.list();
   }

@@ -37,3 +37,23 @@ def wait_until_saved(page: Page) -> None:
 def set_dial(page: Page, name: str, value: int) -> None:
     """Move a slider."""
     page.locator(f"#{name}").fill(str(value))
+
+
+def type_lyric(page: Page, words: str) -> None:
+    """Put words at the end of the lyric at once, as a paste does."""
+    page.locator("#lyric-text").click()
+    page.keyboard.press("Control+End")
+    page.keyboard.insert_text(words)
+
+
+def choose_form(page: Page, *, scheme: str = "AABB", strictness: str = "perfect", syllables: str = "") -> None:
+    """Set a form of one's own in the panel, and wait until the server has understood it."""
+    page.locator("#form-menu > summary").click()
+    page.locator("#form-preset").select_option("own")
+    page.locator("#form-scheme").fill(scheme)
+    page.locator("#form-strictness").select_option(strictness)
+    page.locator("#form-syllables").fill(syllables)
+    expect(page.locator("#form-words")).to_contain_text(scheme)
+    if syllables:
+        expect(page.locator("#form-words")).to_contain_text(f"{syllables} syllables")
+    page.locator("#form-preset").press("Escape")
