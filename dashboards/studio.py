@@ -132,9 +132,9 @@ def _form_row() -> Component:
     )
 
 
-def _deed(name: str, label: str, rest: str, keys: str, look: str = "small") -> Component:
+def _deed(name: str, label: str, rest: str, keys: str, look: str = "") -> Component:
     shown = [label, html.Span(rest, className="long"), html.Kbd(keys, **{"aria-hidden": "true"})]
-    return html.Button(shown, id=name, type="button", className=f"button {look}", **{"data-keys": keys})
+    return html.Button(shown, id=name, type="button", className=f"button {look}".strip(), **{"data-keys": keys})
 
 
 def _voice_menu() -> Component:
