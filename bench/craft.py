@@ -1,0 +1,484 @@
+"""Stanzas under a form, as the engine writes them, and what the form costs.
+
+    python -m bench.craft --stanzas 2500 --schemes AABB,ABAB,ABBA,AAAA,limerick --syllables 4-16 --out FILE.jsonl
+    python -m bench.craft --speed                  the mask alone, and tokens a second beside unconstrained rows
+
+Every line is judged by `lyrics.verify`. Fluency is measured by the network itself: the bits of each token of a text
+that is already written, read by transformers, against texts that the same network wrote freely at the same temperature
+from the same prompts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import math
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM
+
+from bench.checkpoints import SHAPES, random_checkpoint
+from contracts.settings import share_cores
+from contracts.wire import CompletionRequest, SamplingParams
+from inference.constrained import FormState
+from inference.convert import SMOLLM2_FRAME
+from inference.crafted import Studio, craft
+from inference.delivery import Inbox, Postman
+from inference.engine import Engine, Formed
+from inference.forms import ImpossibleForm, Prepared, prepare
+from lyrics.form import NAMED_SCHEMES, Form
+from lyrics.meters import distinct_n, rhyme_factor, self_bleu
+from lyrics.phones import Lexicon
+from lyrics.verify import verify
+
+PROMPTS = (
+    "Midnight on the corner and the neon's running low",
+    "I kept your letter folded in the pocket of my coat",
+    "The river took the summer and it never gave it back",
+    "Mama hung the washing where the freight trains used to run",
+    "We were only seventeen and nobody was wrong",
+    "There's a light on in the kitchen of the house where I was born",
+    "Count the money, count the miles, count the ones who stayed",
+    "Winter on the harbour and the boats are all asleep",
+    "I heard you on the radio between the news and rain",
+    "Tell the city I am coming with a suitcase and a song",
+    "Every road I ever loved was leading out of town",
+    "She dances in the doorway with the shadows for a crowd",
+    "The moon is just a streetlamp that they forgot to fix",
+    "I was raised on broken windows and on Sunday afternoons",
+    "Put your hand upon the engine, you can feel it start to turn",
+    "Nobody told the flowers that the war was almost done",
+    "Copper in the evening sky and copper in my hand",
+    "My brother drives a taxi and he knows where sorrow sleeps",
+    "We painted all the fences but we never fixed the gate",
+    "If I could write it simply I would write it on the wall",
+    "The last train out of somewhere is the first one home for me",
+    "Snow upon the speakers and a whisper in the crowd",
+    "You left your coat in April and your shadow in the hall",
+    "The baker and the sailor and the girl who sold the rain",
+    "Somebody's singing slowly in the room above my own",
+)  # our own lines
+TEMPERATURE, TOP_P = 0.8, 0.95
+SIBLINGS = 8
+SLOTS = 32
+MAX_LEN = 512
+PATIENCE_S = 600.0
+SHORTEST = {"limerick": (8, 8, 5, 5, 8)}
+
+
+@dataclass
+class Stanza:
+    """One stanza that is to be written, and what came of it."""
+
+    form: Form
+    prompt: str
+    seed: int
+    scheme: str
+    text: str = ""
+    seconds: float = 0.0
+    refusal: str = ""
+    is_dead: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The line of the file."""
+        syllables = self.form.syllables
+        counts = [syllables] * self.form.num_lines if isinstance(syllables, int) else list(syllables or ())
+        return {
+            "scheme": self.form.scheme,
+            "syllables": counts,
+            "metre": self.form.metre,
+            "mode": self.form.mode,
+            "seed": self.seed,
+            "prompt": self.prompt,
+            "lines": self.text.split("\n") if self.text else [],
+        }
+
+
+@dataclass
+class Bench:
+    """An engine over a checkpoint, and the clock of what forms cost the host."""
+
+    engine: Engine
+    frame: str
+    form_s: float = 0.0
+    num_row_steps: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def over(cls, checkpoint: str, words: Path) -> Bench:
+        """The checkpoint of a directory, or one of the random shapes."""
+        directory = Path(checkpoint)
+        if checkpoint in SHAPES:
+            directory = random_checkpoint(checkpoint, Path(tempfile.gettempdir()) / "ghost-bench-checkpoints")
+        started = time.perf_counter()
+        engine = Engine.load(directory, num_slots=SLOTS, max_len=MAX_LEN, max_waiting=10_000, words=words)
+        loaded = time.perf_counter()
+        speller = engine.speller()
+        print(
+            f"{directory.name}: loaded in {loaded - started:.1f} s, words learnt in {time.perf_counter() - loaded:.1f} s, "
+            f"trie {speller.trie.size_bytes / 1e6:.1f} MB, {len(speller.trie.vocabulary.words):,} words"
+        )
+        engine.start()
+        return cls(engine, SMOLLM2_FRAME if "smollm2" in directory.name else "")
+
+    def watch(self) -> None:
+        """Count the time that masks and their bookkeeping take, row by row."""
+        for name in ("mask", "advance"):
+            setattr(FormState, name, self._timed(getattr(FormState, name), counts=name == "mask"))
+
+    def _timed(self, work: Callable[..., Any], *, counts: bool) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return work(*arguments)
+            finally:
+                self.form_s += time.perf_counter() - started
+                self.num_row_steps += counts
+
+        return timed
+
+    def prepare(self, stanza: Stanza, indexes: Path = Path()) -> Prepared:
+        """The stanza's form, ready."""
+        wanted = CompletionRequest(
+            model="bench", prompt=stanza.prompt + "\n", form=stanza.form.model_dump(exclude_defaults=True)
+        )
+        return prepare(wanted, self.engine.speller(), indexes)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text in the checkpoint's frame."""
+        return self.engine.encode(text, frame=self.frame)
+
+
+# -- the work ---------------------------------------------------------------------------------------------------------
+
+
+def stanzas(options: argparse.Namespace) -> list[Stanza]:
+    """What is to be written: every scheme with every number of syllables, in turn, each prompt equally often."""
+    low, _, high = options.syllables.partition("-")
+    lengths = range(int(low), int(high or low) + 1)
+    forms: list[tuple[str, Form]] = []
+    for syllables in lengths:
+        for scheme in options.schemes.split(","):
+            counts: Any = syllables
+            if scheme in SHORTEST:  # two short lines within the long ones, as the form has it
+                short = max(int(low), syllables * 5 // 8)
+                counts = [syllables, syllables, short, short, syllables]
+            forms.append(
+                (
+                    scheme,
+                    Form(
+                        scheme=scheme,
+                        syllables=counts,
+                        metre=options.metre,
+                        strictness=options.strictness,
+                        mode=options.mode,
+                        alternatives=1,
+                    ),
+                )
+            )
+    return [
+        Stanza(
+            forms[nth % len(forms)][1], PROMPTS[nth // SIBLINGS % len(PROMPTS)], 1_000 + nth, forms[nth % len(forms)][0]
+        )
+        for nth in range(options.stanzas)
+    ]
+
+
+async def write(bench: Bench, wanted: Sequence[Stanza]) -> None:
+    """Write all stanzas, as many at once as the engine has room for."""
+    postman = Postman(asyncio.get_running_loop())
+    in_one_go = 4 if wanted and wanted[0].form.mode == "crafted" else SLOTS
+    room = asyncio.Semaphore(in_one_go)
+    done = 0
+
+    async def one(stanza: Stanza) -> None:
+        nonlocal done
+        async with room:
+            started = time.perf_counter()
+            try:
+                prepared = await asyncio.to_thread(bench.prepare, stanza)
+            except ImpossibleForm as error:
+                stanza.refusal = str(error)
+                return
+            writes = _crafted if stanza.form.mode == "crafted" else _fast
+            stanza.text = await writes(bench, postman, stanza, prepared)
+            stanza.is_dead = stanza.text.count("\n") + 1 != stanza.form.num_lines
+            stanza.seconds = time.perf_counter() - started
+            done += 1
+            if done % 100 == 0:
+                print(f"  {done} stanzas", file=sys.stderr, flush=True)
+
+    await asyncio.gather(*map(one, wanted))
+
+
+async def _fast(bench: Bench, postman: Postman, stanza: Stanza, prepared: Prepared) -> str:
+    params = SamplingParams(
+        temperature=TEMPERATURE, top_p=TOP_P, seed=stanza.seed, max_tokens=min(prepared.max_tokens, MAX_LEN // 2)
+    )
+    return "".join([text async for text in _texts(bench, postman, stanza, params, Formed(prepared.begin))])
+
+
+async def _texts(
+    bench: Bench, postman: Postman, stanza: Stanza, params: SamplingParams, formed: Formed | None
+) -> AsyncIterator[str]:
+    inbox = Inbox()
+    ids = bench.encode(stanza.prompt + "\n")
+    bench.engine.add(f"{stanza.seed}", ids, params, lambda pieces: postman.drop(inbox, pieces), formed=formed)
+    while True:
+        for piece in await inbox.take(PATIENCE_S):
+            yield piece.text
+            if piece.finish_reason:
+                return
+
+
+async def _crafted(bench: Bench, postman: Postman, stanza: Stanza, prepared: Prepared) -> str:
+    studio = Studio(
+        bench.engine,
+        postman.drop,
+        lambda text: bench.encode(stanza.prompt + "\n" + text),
+        str(stanza.seed),
+        SamplingParams(temperature=TEMPERATURE, top_p=TOP_P, max_tokens=min(prepared.max_tokens, MAX_LEN // 2)),
+        stanza.seed * 1_000_003,
+        PATIENCE_S,
+    )
+    return "".join([line.text async for line in craft(studio, prepared) if line])
+
+
+async def write_freely(bench: Bench, like: Sequence[Stanza]) -> list[Stanza]:
+    """As many texts without a form, from the same prompts and of as many lines."""
+    postman = Postman(asyncio.get_running_loop())
+    room = asyncio.Semaphore(SLOTS)
+
+    async def one(stanza: Stanza) -> Stanza:
+        free = Stanza(stanza.form, stanza.prompt, stanza.seed, stanza.scheme)
+        params = SamplingParams(
+            temperature=TEMPERATURE,
+            top_p=TOP_P,
+            seed=stanza.seed,
+            max_tokens=30 * stanza.form.num_lines,
+            stop=("\n\n",),
+        )
+        async with room:
+            text = "".join([part async for part in _texts(bench, postman, free, params, None)])
+        free.text = "\n".join(text.strip("\n").split("\n")[: stanza.form.num_lines])
+        return free
+
+    return [stanza for stanza in await asyncio.gather(*map(one, like)) if stanza.text.strip()]
+
+
+# -- what is measured -------------------------------------------------------------------------------------------------
+
+
+def judged(written: Sequence[Stanza]) -> dict[str, Any]:
+    """Form accuracy by the verifier."""
+    lexicon = Lexicon()
+    kept = lines = on_grid = repeated = 0
+    broken: dict[str, int] = defaultdict(int)
+    for stanza in written:
+        verdict = verify(stanza.text, stanza.form, lexicon)
+        lines += len(verdict.lines)
+        kept += sum(line.is_kept for line in verdict.lines)
+        on_grid += sum(all(failure.rule != "metre" for failure in line.failures) for line in verdict.lines)
+        ends = [line.text.rstrip(" ,.!?;:").split(" ")[-1].lower() for line in verdict.lines]
+        repeated += len(ends) - len(set(ends))
+        for rule, reason in (failure for line in verdict.lines for failure in line.failures):
+            broken[rule] += 1
+            print(f"  broken: {rule}: {reason} | {stanza.text!r}", file=sys.stderr)
+    accuracy = {"form_accuracy": kept / max(1, lines), "lines": lines, "on_grid": on_grid / max(1, lines)}
+    return accuracy | {"repeated_ends": repeated, **{f"broken_{rule}": num for rule, num in broken.items()}}
+
+
+@torch.inference_mode()
+def bits_per_token(bench: Bench, directory: Path, written: Sequence[Stanza]) -> float:
+    """What the network, at temperature 1, gives the tokens of the texts: the mean over all tokens of all texts."""
+    network = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    total = num_tokens = 0.0
+    for stanza in written:
+        head = bench.encode(stanza.prompt + "\n")
+        ids = bench.encode(stanza.prompt + "\n" + stanza.text + "\n")
+        logits = network(torch.tensor([ids])).logits[0, len(head) - 1 : -1]  # [num_new, vocab]
+        drawn = torch.tensor(ids[len(head) :])
+        total -= float(logits.float().log_softmax(-1).gather(1, drawn[:, None]).sum())
+        num_tokens += len(drawn)
+    return total / num_tokens / math.log(2)
+
+
+def variety(written: Sequence[Stanza], num_words: int) -> dict[str, float]:
+    """distinct-2 over texts of equally many words, self-BLEU-4 and the rhyme factor, each the mean over prompts."""
+    lexicon = Lexicon()
+    by_prompt: dict[str, list[str]] = defaultdict(list)
+    for stanza in written:
+        by_prompt[stanza.prompt].append(stanza.text)
+    samples = [list(_first_words(texts, num_words)) for texts in by_prompt.values()]
+    return {
+        "distinct_2": mean(distinct_n(texts, 2) for texts in samples),
+        "self_bleu_4": mean(self_bleu(texts[:100], 4) for texts in samples),
+        "rhyme_factor": mean(rhyme_factor(stanza.text, lexicon) for stanza in written),
+    }
+
+
+def _first_words(texts: Sequence[str], num_words: int) -> Iterator[str]:
+    left = num_words
+    for text in texts:
+        size = len(text.split())
+        if size > left:
+            return
+        left -= size
+        yield text
+
+
+def fewest_words(*runs: Sequence[Stanza]) -> int:
+    """The words of the prompt that has fewest, in whichever run."""
+    counts: list[int] = []
+    for written in runs:
+        by_prompt: dict[str, int] = defaultdict(int)
+        for stanza in written:
+            by_prompt[stanza.prompt] += len(stanza.text.split())
+        counts += by_prompt.values()
+    return min(counts)
+
+
+# -- speed ------------------------------------------------------------------------------------------------------------
+
+
+async def speed(bench: Bench, rounds: int) -> list[dict[str, Any]]:
+    """Fast mode against unconstrained rows, round by round in turn, at 1, 8 and 32 rows."""
+    results = []
+    for rows in (1, 8, 32):
+        rates: dict[str, list[float]] = {"free": [], "formed": []}
+        bench.form_s, bench.num_row_steps = 0.0, 0
+        for nth in range(rounds):
+            for kind in rates:
+                rates[kind].append(await _rate(bench, rows, nth, kind == "formed"))
+        results.append(
+            {
+                "rows": rows,
+                "free_tokens_per_s": median(rates["free"]),
+                "formed_tokens_per_s": median(rates["formed"]),
+                "ratio": median(formed / free for formed, free in zip(rates["formed"], rates["free"], strict=True)),
+                "mask_us_per_row": 1e6 * bench.form_s / max(1, bench.num_row_steps),
+            }
+        )
+    return results
+
+
+async def _rate(bench: Bench, rows: int, nth: int, is_formed: bool) -> float:
+    """Tokens a second of `rows` texts that begin together, from the first token of all to the last."""
+    postman = Postman(asyncio.get_running_loop())
+    form = Form(scheme="AABBCCDD", syllables=10)
+    wanted = Stanza(form, PROMPTS[nth % len(PROMPTS)], nth, "AABBCCDD")
+    formed = Formed(bench.prepare(wanted).begin) if is_formed else None
+    params = SamplingParams(temperature=TEMPERATURE, top_p=TOP_P, seed=nth * 100, max_tokens=80)
+    inbox = Inbox()
+    ids = bench.encode(wanted.prompt + "\n")
+    bench.engine.add(
+        f"{nth}-{rows}-{is_formed}",
+        ids,
+        params,
+        lambda pieces: postman.drop(inbox, pieces),
+        formed=formed,
+        num_takes=rows,
+    )
+    left, num_tokens, started = rows, 0, 0.0
+    while left:
+        for piece in await inbox.take(PATIENCE_S):
+            if started:
+                num_tokens += piece.num_tokens
+            left -= piece.finish_reason is not None
+        started = started or time.perf_counter()
+    return num_tokens / (time.perf_counter() - started)
+
+
+# -- the run ----------------------------------------------------------------------------------------------------------
+
+
+def main(arguments: list[str]) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.craft", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument(
+        "--checkpoint", default="var/bucket/checkpoints/smollm2-135m-instruct", help="a directory or shape"
+    )
+    parser.add_argument("--stanzas", type=int, default=100)
+    parser.add_argument(
+        "--schemes", default="AABB,ABAB,ABBA,AAAA,limerick", help=f"letters, or {', '.join(NAMED_SCHEMES)}"
+    )
+    parser.add_argument("--syllables", default="4-16", help="of each line: one number, or a range to go through")
+    parser.add_argument("--metre", help="iambic, trochaic, ...")
+    parser.add_argument("--strictness", default="perfect")
+    parser.add_argument("--mode", choices=["fast", "crafted"], default="fast")
+    parser.add_argument("--fluency", type=int, default=0, help="stanzas whose bits are measured, and their peers")
+    parser.add_argument("--speed", action="store_true", help="measure the mask and tokens a second instead")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--out", type=Path, help="a file that gets one JSON object a stanza")
+    parser.add_argument("--words", type=Path, default=Path(tempfile.gettempdir()) / "ghost-bench-words")
+    options = parser.parse_args(arguments)
+    share_cores()
+    bench = Bench.over(options.checkpoint, options.words)
+    bench.watch()
+    if options.speed:
+        for figures in asyncio.run(speed(bench, options.rounds)):
+            _print(figures)
+        bench.engine.stop()
+        return
+    wanted = stanzas(options)
+    started = time.perf_counter()
+    asyncio.run(write(bench, wanted))
+    wall_s = time.perf_counter() - started
+    written = [stanza for stanza in wanted if stanza.text and not stanza.is_dead]
+    if options.out:
+        with options.out.open("w") as file:
+            for stanza in written:
+                file.write(json.dumps(stanza.as_json()) + "\n")
+    figures = {
+        "stanzas": len(wanted),
+        "mode": options.mode,
+        "refusals": sum(bool(stanza.refusal) for stanza in wanted),
+        "dead_ends": sum(stanza.is_dead for stanza in wanted),
+        **judged(written),
+        "ms_per_line": 1e3 * wall_s / max(1, sum(stanza.form.num_lines for stanza in written)),
+        "mask_us_per_row": 1e6 * bench.form_s / max(1, bench.num_row_steps),
+    }
+    if options.fluency:
+        figures |= fluency(bench, Path(options.checkpoint), written, options.fluency)
+    _print(figures)
+    bench.engine.stop()
+
+
+def fluency(bench: Bench, directory: Path, written: Sequence[Stanza], num: int) -> dict[str, float]:
+    """The form's cost in bits and variety, against free texts of the same network."""
+    free = asyncio.run(write_freely(bench, written))
+    sample = random.Random(1)
+    some, some_free = (sample.sample(list(texts), min(num, len(texts))) for texts in (written, free))
+    bits, free_bits = (bits_per_token(bench, directory, texts) for texts in (some, some_free))
+    num_words = fewest_words(written, free)
+    ours, theirs = variety(written, num_words), variety(free, num_words)
+    result = {"bits_per_token": bits, "free_bits_per_token": free_bits, "tax_bits": bits - free_bits}
+    for name, value in ours.items():
+        result |= {
+            name: value,
+            f"free_{name}": theirs[name],
+            f"{name}_ratio": value / theirs[name] if theirs[name] else 0.0,
+        }
+    return result
+
+
+def _print(figures: dict[str, Any]) -> None:
+    for name, value in figures.items():
+        print(f"  {name:24} {value:.4f}" if isinstance(value, float) else f"  {name:24} {value}")
+    print(json.dumps({name: round(v, 5) if isinstance(v, float) else v for name, v in figures.items()}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
