@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inference.speller import NO_SPELLINGS, Choice, ForeignNode, Option, Packed, Speller, allow, has
+from inference.speller import NO_SPELLINGS, Choice, ForeignNode, Option, Packed, Speller, allow
 from inference.trie import AFTER_SPACE, AT_LINE_START, Ints
 from lyrics.clean import normalised_words
 from lyrics.constraint import Foreign, Impossible, Line, Stanza, Written
@@ -152,28 +152,14 @@ class FormState:
         text = word.text if isinstance(word, Foreign) else vocabulary.words[word]
         pattern = (word.sound if isinstance(word, Foreign) else vocabulary.sounds[word]).stresses
         words = (*self._words, *normalised_words(text))
-        owed = self._paid(word)
+        owed = self._line.paid(now.owed, word)
         last = None
-        if not owed and plan.may_end_with(pattern, now.at) and self._may_be_last(word):
+        if not owed and plan.may_end_with(pattern, now.at) and self._line.may_end(word):
             last = self._stanza.written(self.number, word)
         follows = None
         if plan.may_go_on_after(pattern, now.at, owed):
             follows = self._start(now.at + len(pattern), owed, AFTER_SPACE, words)
         return _End(follows, last, words) if follows or last else None
-
-    def _paid(self, word: int | Foreign) -> int:
-        """What is owed after this word."""
-        owed = self._now.owed
-        for place, due in enumerate(self._line.dues):
-            if owed >> place & 1 and (word == due.foreign if isinstance(word, Foreign) else word in due.words):
-                return owed & ~(1 << place)
-        return owed
-
-    def _may_be_last(self, word: int | Foreign) -> bool:
-        line = self._line
-        if isinstance(word, Foreign):
-            return word in line.foreign_ends
-        return has(line.ends.numbers, word) and not has(line.banned_ends, word) and not has(line.banned, word)
 
     # -- the beginning of a word ----------------------------------------------------------------------------------
 
@@ -195,13 +181,13 @@ class FormState:
             able = [
                 n
                 for n in line.dues[owed.bit_length() - 1].words
-                if plan.may_end_with(self._pattern(n), at) and self._may_be_last(n)
+                if plan.may_end_with(self._pattern(n), at) and line.may_end(n)
             ]
             chosen.append(spell(np.array(sorted(able), np.int32)))
         picked = np.unique(np.concatenate(chosen)) if chosen else NO_SPELLINGS
         if len(forbidden):
             picked = np.setdiff1d(picked, forbidden, assume_unique=True)
-        foreign = self._foreign_from(at, owed, root)
+        foreign = self._foreign_from(at, owed, root, words, "" if restrict is None else self._stanza.opening.fragment)
         options = [option for option in options if option.patterns]
         if restrict is not None:
             whole = Choice(self._speller, root, options, picked, None)
@@ -214,11 +200,13 @@ class FormState:
         kept = numbers[np.left_shift(np.uint64(1), signature) & np.uint64(patterns) != 0]
         return self._speller.trie.spellings_of(kept)
 
-    def _foreign_from(self, at: int, owed: int, root: int) -> ForeignNode | None:
-        """The foreign words that fit here."""
+    def _foreign_from(self, at: int, owed: int, root: int, words: tuple[str, ...], fragment: str) -> ForeignNode | None:
+        """The foreign words that fit here, after these, and begin with the fragment."""
         plan, line = self._line.plan, self._line
         fitting = []
         for word in self._stanza.foreign:
+            if not word.text.startswith(fragment) or not self._stanza.may_follow(self._before + words, word.text):
+                continue
             pattern = word.sound.stresses
             left = owed
             for place, due in enumerate(line.dues):

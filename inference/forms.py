@@ -139,21 +139,18 @@ def prepare(wanted: CompletionRequest, speller: Speller, indexes: Path) -> Prepa
     own = _pronunciations(wanted.pronunciations)
     lexicon = Lexicon(own) if own else Lexicon()
     index = _index(form, indexes)
-    begun = wanted.prompt.rpartition("\n")[2]
+    begun = f"{wanted.prompt}|".splitlines()[-1][:-1]
     try:
         stanza = _stanza(form, speller, lexicon, own, index, begun)
     except Impossible as error:
         raise ImpossibleForm(f"{error}.", list(_offers(form, speller, lexicon, own, index, begun))) from None
-    restrict, typed = _continuations(stanza, speller)
-    if restrict is None and stanza.opening.fragment:  # a whole word that no dictionary has
-        stanza = _stanza(form, speller, lexicon, own, index, begun + " ")
-    head = wanted.prompt[: len(wanted.prompt) - len(begun)]
-    rest = (
-        begun[: len(begun) - len(stanza.opening.fragment)].rstrip(" ") if stanza.opening.fragment else begun.rstrip(" ")
-    )
-    if stanza.opening.words and not stanza.opening.fragment and begun != begun.rstrip(" "):
-        typed = " "
-    return Prepared(form, stanza, lexicon, index, head + rest, begun, head, restrict, typed, speller)
+    before = wanted.prompt[: len(wanted.prompt) - len(begun)]
+    fragment = stanza.opening.fragment
+    head = begun[: len(begun) - len(fragment)]
+    is_within = bool(stanza.opening.words)
+    typed = " " * (is_within and head.endswith(" ")) + fragment
+    restrict = _continuations(stanza, speller, typed) if fragment else None
+    return Prepared(form, stanza, lexicon, index, before + head.rstrip(" "), begun, before, restrict, typed, speller)
 
 
 def _form(values: dict[str, Any]) -> Form:
@@ -198,19 +195,14 @@ def _stanza(
     )
 
 
-def _continuations(stanza: Stanza, speller: Speller) -> tuple[Ints | None, str]:
-    """The spellings that go on with the half-typed word, and how they begin; None when there are none."""
-    fragment = stanza.opening.fragment
-    if not fragment:
-        return None, ""
+def _continuations(stanza: Stanza, speller: Speller, typed: str) -> Ints:
+    """The spellings that go on with the half-typed word."""
     root = AFTER_SPACE if stanza.opening.words else AT_LINE_START
-    typed = (" " if root == AFTER_SPACE else "") + fragment
-    begins = [n for n, word in enumerate(stanza.vocabulary.words) if word.startswith(fragment.lower())]
     trie = speller.trie
-    spelled = trie.spellings_of(np.array(begins, np.int32))
+    numbers = [word for word in stanza.opening.starts if isinstance(word, int)]
+    spelled = trie.spellings_of(np.array(numbers, np.int32))
     spelled = spelled[(spelled >= trie.low[root]) & (spelled < trie.high[root])]
-    able = [s for s in spelled.tolist() if _text(speller, int(trie.nodes[s])).startswith(typed.encode())]
-    return (np.array(able, np.int32), typed) if able else (None, "")
+    return np.array([s for s in spelled if _text(speller, int(trie.nodes[s])).startswith(typed.encode())], np.int32)
 
 
 def _text(speller: Speller, node: int) -> bytes:
@@ -265,6 +257,10 @@ def _changes(form: Form) -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"the same without {word!r}", {"include": tuple(other for other in form.include if other != word)}
     if form.include:
         yield "the same without the words that must be in it", {"include": ()}
+    if form.exclude:
+        yield "the same without the words that must not be in it", {"exclude": ()}
     if form.strictness != "assonance":
         yield "vowels alone and no metre", {"strictness": "assonance", "metre": None}
     yield "the same without rhyme", {"scheme": "X" * form.num_lines, "rhymes": {}}
+    yield "the same of any length, without a metre", {"syllables": None, "metre": None}
+    yield "free lines", {"scheme": "X" * form.num_lines, "rhymes": {}, "syllables": None, "metre": None}

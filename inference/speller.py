@@ -19,7 +19,7 @@ from inference.trie import Bits, Ints, TokenTrie, Unspellable
 from lyrics.constraint import Foreign, WordSet
 from lyrics.vocabulary import Words
 
-MARKS = (",", ".", "!", "?", ";", ":")
+MARKS = (",", ".", "!", "?", ";")  # no colon: "Hook:" is a heading
 MAX_LAYERS, MAX_ROOTS = 64, 4096
 Packed = NDArray[np.uint8]
 """Which tokens are allowed, `[ceil(vocab / 8)]`: token t is bit t % 8 of byte t // 8."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.tokenizer import Tokenizer
-from lyrics.vocabulary import Vocabulary
+from lyrics.vocabulary import Vocabulary, surfaces
 
 AFTER_SPACE, AT_LINE_START = 0, 1
 """The roots."""
@@ -148,20 +147,12 @@ def _name(tokenizer: Tokenizer, vocabulary: Vocabulary) -> str:
     return digest.hexdigest()[:32]
 
 
-def _surfaces(word: str) -> Iterable[str]:
-    """How a word may be written: `i` and its kin are always capital."""
-    if word != "i" and not word.startswith("i'"):
-        yield word
-    if word[0] != "'":
-        yield word[0].upper() + word[1:]
-
-
 def _build(tokenizer: Tokenizer, vocabulary: Vocabulary) -> tuple[Ints, Ints]:
     children: list[dict[int, int]] = [{}, {}]
     ends: dict[int, int] = {}  # node -> word
     for root, opening in ((AFTER_SPACE, " "), (AT_LINE_START, "")):
         surfaces = [
-            (number, opening + surface) for number, word in enumerate(vocabulary.words) for surface in _surfaces(word)
+            (number, opening + surface) for number, word in enumerate(vocabulary.words) for surface in surfaces(word)
         ]
         for (number, surface), ids in zip(surfaces, tokenizer.spell([surface for _, surface in surfaces]), strict=True):
             if b"".join(tokenizer.bytes_of[token] for token in ids) != surface.encode():

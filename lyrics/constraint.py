@@ -7,26 +7,28 @@ The judge (`lyrics.verify`) shares none of this.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lyrics.clean import normalised_words
-from lyrics.explicit import is_explicit
+from lyrics.clean import is_heading, normalised_words
+from lyrics.explicit import find_explicit, is_explicit
 from lyrics.form import FREE_LINE, Form, LineForm
 from lyrics.originality import OriginalityIndex
 from lyrics.phones import Lexicon, Phones
 from lyrics.slots import LinePlan, Pattern, PatternSet, Required, plan, stands
 from lyrics.syllables import readings, words_of
-from lyrics.vocabulary import Sound, Vocabulary, Words
+from lyrics.vocabulary import Sound, Vocabulary, Words, surfaces
 
 SPARE_RHYMES = 3  # words beyond those needed that a rhyme must have before a line may open with it
 ENOUGH = 8  # of common words at a line's end: then rarer ones are left out
 SMALL = 2_000  # words; a smaller set is gone through word by word
+MAX_WAYS = 64  # to rhyme within a line that are tried
 MANY = 40  # words of one stress pattern in a large set, so that no ban can empty it
 _NONE = np.empty(0, np.int32)
 
@@ -83,15 +85,29 @@ class Line:
     dues: tuple[Due, ...]
     foreign_ends: frozenset[Foreign]
 
+    def paid(self, owed: int, word: int | Foreign) -> int:
+        """What is owed after this word."""
+        for place, due in enumerate(self.dues):
+            if owed >> place & 1 and (word == due.foreign if isinstance(word, Foreign) else word in due.words):
+                return owed & ~(1 << place)
+        return owed
+
+    def may_end(self, word: int | Foreign) -> bool:
+        """Whether it may be the last word, as far as words go."""
+        if isinstance(word, Foreign):
+            return word in self.foreign_ends
+        return _has(self.ends.numbers, word) and not _has(self.banned_ends, word) and not _has(self.banned, word)
+
 
 @dataclass(frozen=True)
 class Opening:
     """Where the writer left off: the words begun of the first line, how many syllables they have, and the letters of a
-    word that is only half typed."""
+    word that is only half typed, with the words that begin so."""
 
     num_syllables: int = 0
     words: tuple[str, ...] = ()
     fragment: str = ""
+    starts: tuple[int | Foreign, ...] = ()
 
 
 class Stanza:
@@ -118,12 +134,13 @@ class Stanza:
         self._lexicon = lexicon
         self._rarity = rarity
         self._personal = tuple(dict.fromkeys(personal))
+        excluded = [normalised_words(word) for word in form.exclude]
+        self.phrases = tuple(words for words in excluded if len(words) > 1)
+        self._excluded = frozenset(words[0] for words in excluded if len(words) == 1)
         self.foreign = [self._foreign(word, may_rhyme=True) for word in self._personal if self._may_stand(word)]
         self._include = [self._included(word) for word in form.include]
         self.foreign += [due.foreign for due in self._include if due.foreign and due.foreign not in self.foreign]
-        excluded = [normalised_words(word) for word in form.exclude]
-        self.phrases = tuple(words for words in excluded if len(words) > 1)
-        self._banned = self._numbers([words[0] for words in excluded if len(words) == 1] + list(self._personal))
+        self._banned = self._numbers([*self._excluded, *self._personal])
         is_clean = np.ones(len(vocabulary.words), bool) if form.explicit else vocabulary.is_clean
         self._is_clean = is_clean
         self._middle = WordSet(_sorted(is_clean), ("middle", form.explicit))
@@ -133,7 +150,7 @@ class Stanza:
         self._fitting: dict[int, Mask] = {}
         self._known_patterns: dict[Hashable, PatternSet] = {}
         self._given = {letter: self._given_sounds(words) for letter, words in form.rhymes.items()}
-        self.opening = self._opening(begun)
+        self.opening = self._opening(*self._parted(begun))
         self._shares = self._share_out()
         self._check()
 
@@ -151,15 +168,16 @@ class Stanza:
             wanted += sorted(missing - set(wanted))
         banned_ends = self._banned_ends(number, written)
         ends, foreign = self._ends(number, written, banned_ends)
-        at = self.opening.num_syllables if number == 0 else 0
         grids = random.sample(self._grids[number], len(self._grids[number]))
         for num_wanted in range(len(wanted), len(wanted) - 1 if is_last else -1, -1):
             for span in grids:
                 line = self._line(span, ends, foreign, banned_ends, wanted[:num_wanted])
+                ways: Iterable[Line] = [line]
                 if self.form.internal_rhyme:
-                    line = self._with_internal_rhyme(line, span, at, random)
-                if line.plan.can_finish(at, line.plan.all_owed):
-                    return line
+                    ways = islice(self._with_internal_rhymes(line, span, random), MAX_WAYS)
+                for way in ways:
+                    if self._can_begin(way, number):
+                        return way
         raise Impossible(self._why_not(number, wanted, bool(len(ends.numbers) or foreign)))
 
     def missing(self, words: Sequence[str]) -> frozenset[int]:
@@ -170,11 +188,21 @@ class Stanza:
 
     def forbidden_next(self, words: Sequence[str]) -> list[int]:
         """The words that may not follow these, normalised: they would end a known run or an excluded phrase."""
+        return [number for word in self._forbidden(words) for number in self.vocabulary.named(word)]
+
+    def may_follow(self, words: Sequence[str], text: str) -> bool:
+        """Whether a text of several words may follow these without a known run or an excluded word or phrase."""
+        said = normalised_words(text)
+        return not any(
+            word in self._excluded or word in self._forbidden([*words, *said[:place]])
+            for place, word in enumerate(said)
+        )
+
+    def _forbidden(self, words: Sequence[str]) -> list[str]:
         found: list[str] = []
         if self.index is not None and self.form.originality:
             found += self.index.completions(words, self.form.originality.n)
-        found += [phrase[-1] for phrase in self.phrases if tuple(words[1 - len(phrase) :]) == phrase[:-1]]
-        return [number for word in found for number in self.vocabulary.named(word)]
+        return found + [phrase[-1] for phrase in self.phrases if tuple(words[1 - len(phrase) :]) == phrase[:-1]]
 
     def written(self, number: int, word: int | Foreign) -> Written:
         """The end of a line that has just been written."""
@@ -291,27 +319,54 @@ class Stanza:
         )
         return Line(line_plan, self._middle, ends, self._banned, banned_ends, tuple(dues), foreign_ends)
 
-    def _with_internal_rhyme(self, line: Line, span: Span, at: int, random: Random) -> Line:
-        """The line with one rhyme chosen for its end and for a word within it."""
+    def _with_internal_rhymes(self, line: Line, span: Span, random: Random) -> Iterator[Line]:
+        """The line with one rhyme chosen for its end and for a word within it: in all ways, in any order."""
         words = self.vocabulary
         ends = _without(line.ends.numbers, line.banned_ends, self._banned)
         ends = ends[words.can_rhyme[ends]]
         tails, counts = np.unique(words.tail[ends], return_counts=True)
         choices = dict(zip(tails.tolist(), counts.tolist(), strict=True))
         wanted = [self._include.index(due) for due in line.dues]
+        kin = _sorted(np.isin(words.tail, tails) & words.can_rhyme & self._is_clean)
+        loosest = self._line(span, WordSet(ends), frozenset(), line.banned_ends, wanted, kin)
+        if not loosest.plan.can_finish(0, loosest.plan.all_owed):
+            return
         while choices:
             tail = random.choices([*choices], [*choices.values()])[0]
             del choices[tail]
             same = words.of_tail(tail)
             same = _without(same[words.can_rhyme[same] & self._is_clean[same]], self._banned)
+            own = ends[words.tail[ends] == tail]
             befores = np.unique(words.before[same]).tolist()
             random.shuffle(befores)
-            inside = np.isin(words.before, befores[: len(befores) // 2])  # so that no end sounds the same as one
-            own = ends[(words.tail[ends] == tail) & ~inside[ends]]
-            found = self._line(span, WordSet(own), frozenset(), line.banned_ends, wanted, same[inside[same]])
-            if found.plan.can_finish(at, found.plan.all_owed):
-                return found
-        raise Impossible("no word can both end the line and rhyme inside it: take internal rhyme off, or a longer line")
+            for last in (
+                befores[len(befores) // 2 :],
+                *([before] for before in befores),
+            ):  # so that none sound the same
+                is_last = np.isin(words.before, last)
+                own_ends, inside = own[is_last[own]], same[~is_last[same]]
+                if len(own_ends) and len(inside):
+                    yield self._line(span, WordSet(own_ends), frozenset(), line.banned_ends, wanted, inside)
+
+    def _can_begin(self, line: Line, number: int) -> bool:
+        """Whether the line can be finished, and from what the writer has half typed."""
+        opening = self.opening if number == 0 else Opening()
+        if not opening.fragment:
+            return line.plan.can_finish(opening.num_syllables, line.plan.all_owed)
+        banned = {*self.forbidden_next(opening.words), *line.banned.tolist()}
+        return any(self._can_start(line, word) for word in opening.starts if word not in banned)
+
+    def _can_start(self, line: Line, word: int | Foreign) -> bool:
+        at, owed = self.opening.num_syllables, line.paid(line.plan.all_owed, word)
+        if isinstance(word, Foreign):
+            pattern, may_stand = word.sound.stresses, self.may_follow(self.opening.words, word.text)
+        else:
+            pattern, may_stand = self.vocabulary.sounds[word].stresses, bool(self._is_clean[word])
+        if not may_stand:
+            return False
+        if line.plan.may_go_on_after(pattern, at, owed):
+            return True
+        return not owed and line.plan.may_end_with(pattern, at) and line.may_end(word)
 
     def _required(self, due: Due, ends: WordSet, foreign_ends: frozenset[Foreign], banned_ends: Words) -> Required:
         sounds = [self.vocabulary.sounds[word] for word in due.words] + ([due.foreign.sound] if due.foreign else [])
@@ -368,6 +423,8 @@ class Stanza:
             raise Impossible(f"{text!r} has nothing to sing: take it off the words that must stand in the text")
         if not self.form.explicit and is_explicit(text):
             raise Impossible(f"{text!r} is an explicit word: allow explicit words, or take it off the list")
+        if not self.may_follow((), text):
+            raise Impossible(f"{text!r} must be in it and must not be: take it off one of the lists")
         number = self.vocabulary.number.get(words[0]) if len(words) == 1 else None
         if number is not None and self.vocabulary.signature[number] >= 0 and words[0] not in self._personal:
             return Due(frozenset(self.vocabulary.named("".join(normalised_words(text)))) | {number})
@@ -384,7 +441,7 @@ class Stanza:
         return Foreign(text, Sound.of(tuple(phones)), may_rhyme)
 
     def _may_stand(self, word: str) -> bool:
-        return bool(words_of(word)) and (self.form.explicit or not is_explicit(word))
+        return bool(words_of(word)) and self.may_follow((), word) and (self.form.explicit or not is_explicit(word))
 
     def _given_sounds(self, words: Sequence[str]) -> list[Sound]:
         sounds = []
@@ -396,25 +453,46 @@ class Stanza:
             sounds.append(Sound.of(ways[0].phones))
         return sounds
 
-    def _opening(self, begun: str) -> Opening:
-        """What the writer has begun of the first line. A last word without a space after it may be half typed."""
-        fragment = ""
-        if begun and not begun[-1].isspace():
-            head, space, last = begun.rpartition(" ")
-            if last.isalpha() or last.replace("'", "").isalpha():
-                begun, fragment = head + space, last
+    def _parted(self, begun: str) -> tuple[str, str, tuple[int | Foreign, ...]]:
+        """The whole words of a line that was begun, the letters of one that may be half typed, since no space follows
+        them, and the words that begin so. What no word begins with is whole."""
+        head, space, last = begun.rpartition(" ")
+        if last.replace("'", "").isalpha():
+            words = [number for number, word in enumerate(self.vocabulary.words) if _begins(word, last)]
+            foreign = [word for word in self.foreign if word.text.startswith(last)]
+            if words or foreign:
+                return head + space, last, (*words, *foreign)
+        return begun, "", ()
+
+    def _opening(self, begun: str, fragment: str, starts: tuple[int | Foreign, ...]) -> Opening:
+        """What was begun, said in the first way that leaves a length and a grid to finish the line in."""
         if not words_of(begun):
-            return Opening(fragment=fragment)
-        low, high, grid = self._grids[0][0]
+            return Opening(fragment=fragment, starts=starts)
+        self._check_begun(begun)
         for reading in readings(begun, self._lexicon):
-            if reading.num_syllables < high and _stand(reading.words, grid):
-                return Opening(reading.num_syllables, normalised_words(begun), fragment)
+            spans = [
+                span for span in self._grids[0] if reading.num_syllables < span[1] and _stand(reading.words, span[2])
+            ]
+            if spans:
+                self._grids[0] = spans
+                return Opening(reading.num_syllables, normalised_words(begun), fragment, starts)
+        raise Impossible(self._why_not_begun(begun))
+
+    def _why_not_begun(self, begun: str) -> str:
+        low, high = self.lines[0].min_syllables, self.lines[0].max_syllables
         asked = f"{low}" if low == high else f"{low} to {high}"
-        raise Impossible(
-            f"the line begun with {begun.strip()!r} cannot be finished in {asked} syllables"
-            + (f" of {self.form.metre} metre" if grid else "")
-            + ": change the line, or the form"
-        )
+        metre = f" of {self.form.metre} metre" if self.form.metre else ""
+        return f"the line begun with {begun.strip()!r} cannot be finished in {asked} syllables{metre}: change either"
+
+    def _check_begun(self, begun: str) -> None:
+        if is_heading(f"{begun} la"):
+            raise Impossible(f"a line that begins with {begun.strip()!r} is taken for a heading: change its beginning")
+        text = f" {' '.join(normalised_words(begun))} "
+        for word in self.form.exclude:
+            if f" {' '.join(normalised_words(word))} " in text:
+                raise Impossible(f"the line begun has {word!r} in it, which must not be: change the line, or the list")
+        for found in () if self.form.explicit else find_explicit(begun):
+            raise Impossible(f"the line begun has {found.word!r} in it: allow explicit words, or change the line")
 
     def _numbers(self, normalised: Iterable[str]) -> Words:
         return np.array(sorted({n for word in normalised for n in self.vocabulary.named(word)}), np.int32)
@@ -433,6 +511,7 @@ class Stanza:
             opens = (
                 line.rhyme is None
                 or line.rhyme in self._given
+                or self.form.internal_rhyme
                 or line.rhyme not in [earlier.rhyme for earlier in self.lines[:number]]
             )
             if opens:
@@ -487,6 +566,15 @@ def _stand(words: Sequence[Phones], grid: str | None) -> bool:
             return False
         at += len(pattern)
     return True
+
+
+def _begins(word: str, letters: str) -> bool:
+    return word.startswith(letters.lower()) and any(surface.startswith(letters) for surface in surfaces(word))
+
+
+def _has(words: Words, one: int) -> bool:
+    place = int(words.searchsorted(one))
+    return place < len(words) and int(words[place]) == one
 
 
 def _sorted(mask: Mask) -> Words:

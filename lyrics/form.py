@@ -145,10 +145,11 @@ class Form(BaseModel):
                 "give one number a line, or one for all"
             )
         if self.metre and self.metre not in FEET:
-            for index, line in enumerate(self.line_forms(), start=1):
-                if not line.min_syllables <= len(self.metre) <= line.max_syllables:
+            for index in range(self.num_lines):
+                low, high = self._syllables_of(index)
+                if not low <= len(self.metre) <= high:
                     raise ValueError(
-                        f"the metre {self.metre} has {len(self.metre)} syllables, which line {index} may not have: "
+                        f"the metre {self.metre} has {len(self.metre)} syllables, which line {index + 1} may not have: "
                         "leave syllables away, or name a foot such as 'iambic'"
                     )
         unknown = set(self.rhymes) - set(self.scheme) | set(self.rhymes) & {FREE_LINE}
@@ -175,13 +176,13 @@ class Form(BaseModel):
 
     def _line_form(self, index: int, letter: str) -> LineForm:
         low, high = self._syllables_of(index)
+        if self.metre and self.metre not in FEET:
+            low = high = len(self.metre)
         rhymes = letter != FREE_LINE and (self.scheme.count(letter) > 1 or letter in self.rhymes)
         return LineForm(low, high, letter if rhymes else None, self.metre)
 
     def _syllables_of(self, index: int) -> tuple[int, int]:
         match self.syllables:
-            case None if self.metre and self.metre not in FEET:
-                return len(self.metre), len(self.metre)
             case None:
                 return 1, MAX_SYLLABLES
             case SyllableRange(min=low, max=high):

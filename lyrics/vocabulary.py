@@ -242,6 +242,18 @@ def _grouped(values: NDArray[np.int32]) -> dict[int, Words]:
     return {int(values[group[0]]): group for group in np.split(order, edges) if len(group)}
 
 
+def surfaces(word: str) -> Iterable[str]:
+    """How a word may be written: `i` and its kin are always capital.
+
+    >>> [*surfaces("night"), *surfaces("i'm"), *surfaces("'cause")]
+    ['night', 'Night', "I'm", "'cause"]
+    """
+    if word != "i" and not word.startswith("i'"):
+        yield word
+    if word[0] != "'":
+        yield word[0].upper() + word[1:]
+
+
 def _is_writable(word: str) -> bool:
     """Whether a word can be written and heard as itself: no lone letters, no vowelless pieces, no stray marks."""
     if len(word) == 1:
