@@ -144,15 +144,15 @@ export class Editor {
     this.marks.again(this.view);
   }
 
-  /** The word under the cursor, else the last one before it on its line, else the end of the last line with words. */
-  wordAtCursor(): FoundWord | null {
+  /** The end word of the cursor's line; on a line without words, of the nearest line above that has some. */
+  endWord(): FoundWord | null {
     const { doc, selection } = this.view.state;
     for (let number = doc.lineAt(selection.main.head).number; number > 0; number--) {
       const line = doc.line(number);
-      const found = [...line.text.matchAll(WORD)].map(({ index, 0: word }) => ({ word, at: line.from + index, end: line.from + index + word.length }));
-      const reached = found.filter(({ at }) => at <= selection.main.head);
-      const word = reached.at(-1) ?? found.at(-1);
-      if (word) return word;
+      const last = [...line.text.matchAll(WORD)].at(-1);
+      if (!last) continue;
+      const at = line.from + last.index;
+      return { word: last[0], at, end: at + last[0].length };
     }
     return null;
   }

@@ -1,12 +1,14 @@
 // The studio's bundle: Dash loads it before it draws the page, and finds the clientside callbacks under `ghost`.
 
 import * as drawers from "./drawers.ts";
+import * as rooms from "./rooms.ts";
 import { callbacks, showAway } from "./studio.ts";
 import * as theme from "./theme.ts";
 
 window.dash_clientside = Object.assign(window.dash_clientside ?? {}, { ghost: callbacks });
 theme.listen();
 drawers.listen();
+rooms.listen();
 
 // Dash says nothing when the request that opens a lyric finds no server: look for ourselves.
 const PATIENCE_MS = 12_000;

@@ -11,6 +11,7 @@ import { Journal } from "./journal.ts";
 import type { HeardLine } from "./marks.ts";
 import { tell } from "./notice.ts";
 import { FormPanel } from "./panel.ts";
+import { isAnalysis } from "./rooms.ts";
 import { dressWrite, isVoiceless, NO_VOICE, Shelf, type Settings } from "./shelf.ts";
 import type { Batch, Place } from "./takes.ts";
 import { label as labelTheme } from "./theme.ts";
@@ -197,10 +198,7 @@ class Studio {
   }
 
   private key(event: KeyboardEvent): void {
-    if (location.pathname === ANALYSIS) {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) must("analyse").click();
-      return;
-    }
+    if (isAnalysis()) return;
     const pressed = event.key === "Enter" ? this.buttonOf(event) : null;
     if (pressed) {
       event.preventDefault();
@@ -248,7 +246,7 @@ class Studio {
 
   /** Dash's location follows by the same event that Back and Forward send. */
   private moveTo(path: string): void {
-    if (location.pathname === path || location.pathname === ANALYSIS) return;
+    if (location.pathname === path || isAnalysis()) return;
     history.replaceState(null, "", path);
     window.dispatchEvent(new PopStateEvent("popstate"));
   }
@@ -304,7 +302,6 @@ async function listen(text: string): Promise<HeardLine[] | null> {
 }
 
 const MAX_HEARD_CHARS = 20_000;
-const ANALYSIS = "/analyse";
 const DEEDS: Record<string, DeedKind> = { "next-line": "next_line", fill: "fill", rewrite: "rewrite", verse: "verse" };
 
 let studio: Studio | null = null;
@@ -381,10 +378,10 @@ export const callbacks = {
   },
   /** Which of the two rooms is shown: the studio, or the analysis with the words of the lyric that is open. */
   rooms(path: string | null, text: string | null): [boolean, boolean, string] {
-    const isAnalysis = path === ANALYSIS;
-    if (isAnalysis) document.title = "Analyse \u00b7 Ghost Rhymes";
+    const isAway = isAnalysis(path);
+    if (isAway) document.title = "Analyse \u00b7 Ghost Rhymes";
     else studio?.dress();
-    return [isAnalysis, !isAnalysis, text || (isAnalysis ? (studio?.text ?? "") : "")];
+    return [isAway, !isAway, text || (isAway ? (studio?.text ?? "") : "")];
   },
   voiceTitle(voice: string | null, options: { value: string; title: string }[] | null): string {
     const title = options?.find(({ value }) => value === voice)?.title;

@@ -80,7 +80,7 @@ export class Words {
   /** The cursor has moved: say what is known of its line. */
   describe(words: string): void {
     this.says.textContent = words;
-    const word = this.editor().wordAtCursor()?.word;
+    const word = this.editor().endWord()?.word;
     this.opener.textContent = word ? `Rhymes for \u201c${word}\u201d` : "Rhymes";
   }
 
@@ -101,7 +101,7 @@ export class Words {
 
   /** A second press on the same word closes. */
   private toggle(): void {
-    const found = this.editor().wordAtCursor();
+    const found = this.editor().endWord();
     if (!this.panel.hidden && (!found || found.word === this.query.value)) {
       this.close();
       return;
@@ -112,7 +112,6 @@ export class Words {
     this.place = found && this.editor().anchor(found.at, found.end);
     this.query.value = found?.word ?? "";
     this.query.focus({ preventScroll: true });
-    this.panel.scrollIntoView({ block: "nearest" });
     void this.look(this.query.value);
     void this.list();
   }
@@ -128,7 +127,7 @@ export class Words {
     this.likeLabel.textContent = `Say \u201c${word || "it"}\u201d like`;
     this.trouble.textContent = "";
     if (word.trim() === "") {
-      this.found.replaceChildren(el("p", { class: "nothing" }, "Put the cursor into a word, or type one."));
+      this.found.replaceChildren(el("p", { class: "nothing" }, "Type a word."));
       return;
     }
     try {
@@ -146,6 +145,7 @@ export class Words {
       return el("section", { class: "words-group" }, el("h3", { id: `words-${kind}` }, title), el("ul", { "aria-labelledby": `words-${kind}` }, ...items));
     });
     this.found.replaceChildren(...(groups.length > 0 ? groups : [el("p", { class: "nothing" }, `Nothing that we know rhymes with \u201c${rhymes.word}\u201d.`)]));
+    this.panel.scrollIntoView({ block: "nearest" });
     say(`${KINDS.map(([kind, title]) => `${rhymes[kind].length} ${title.toLowerCase()}`).join(", ")} for ${rhymes.word}.`);
   }
 
