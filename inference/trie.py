@@ -151,10 +151,10 @@ def _build(tokenizer: Tokenizer, vocabulary: Vocabulary) -> tuple[Ints, Ints]:
     children: list[dict[int, int]] = [{}, {}]
     ends: dict[int, int] = {}  # node -> word
     for root, opening in ((AFTER_SPACE, " "), (AT_LINE_START, "")):
-        surfaces = [
+        written = [
             (number, opening + surface) for number, word in enumerate(vocabulary.words) for surface in surfaces(word)
         ]
-        for (number, surface), ids in zip(surfaces, tokenizer.spell([surface for _, surface in surfaces]), strict=True):
+        for (number, surface), ids in zip(written, tokenizer.spell([surface for _, surface in written]), strict=True):
             if b"".join(tokenizer.bytes_of[token] for token in ids) != surface.encode():
                 raise Unspellable(f"this tokenizer does not write {surface!r} as it is; a form needs a byte-level one")
             node = root
