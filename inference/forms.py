@@ -263,4 +263,6 @@ def _changes(form: Form) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "vowels alone and no metre", {"strictness": "assonance", "metre": None}
     yield "the same without rhyme", {"scheme": "X" * form.num_lines, "rhymes": {}}
     yield "the same of any length, without a metre", {"syllables": None, "metre": None}
-    yield "free lines", {"scheme": "X" * form.num_lines, "rhymes": {}, "syllables": None, "metre": None}
+    free: dict[str, Any] = {"scheme": "X" * form.num_lines, "rhymes": {}, "syllables": None, "metre": None}
+    yield "free lines", free
+    yield "free lines of any words", free | {"include": (), "exclude": (), "internal_rhyme": False}

@@ -21,7 +21,7 @@ from lyrics.vocabulary import Vocabulary, surfaces
 
 AFTER_SPACE, AT_LINE_START = 0, 1
 """The roots."""
-_VERSION = "1"
+_VERSION = "2"
 Ints = NDArray[np.int32]
 Bits = NDArray[np.uint64]
 _TOKEN, _PARENT, _FIRST, _NUM, _LOW, _HIGH = range(6)
@@ -33,13 +33,13 @@ class Unspellable(ValueError):
 
 class TokenTrie:
     """`nodes` is `[6, num_nodes]`: token, parent, first child, number of children, first and last + 1 spelling below.
-    `spellings` is `[2, num_spellings]`: the word, and the node in which its spelling ends."""
+    `spellings` is `[3, num_spellings]`: the word, the node in which its spelling ends, and 1 if it is the plain one."""
 
     def __init__(self, vocabulary: Vocabulary, nodes: Ints, spellings: Ints) -> None:
         self.vocabulary = vocabulary
         plain = nodes.view(np.ndarray), spellings.view(np.ndarray)  # a mapped array is slow to slice
         self.token, self.parent, self.first, self.num, self.low, self.high = plain[0]
-        self.words, self.nodes = plain[1]
+        self.words, self.nodes, self._is_plain = plain[1]
         self.ending: Ints = np.full(nodes.shape[1], -1, np.int32)  # [num_nodes], the spelling that ends here, or -1
         self.ending[self.nodes] = np.arange(len(self.nodes), dtype=np.int32)
         self._arrays = nodes, spellings
@@ -73,12 +73,12 @@ class TokenTrie:
     @cached_property
     def num_tokens(self) -> Ints:  # [num_words]
         """How many tokens each word has after a space, in small letters: one for common words."""
-        counts = np.zeros(len(self.vocabulary.words), np.int32)
-        for word in range(len(counts)):
-            node = int(self.nodes[self.spellings_of(np.array([word]))[0]])
-            while node > AT_LINE_START:
-                counts[word] += 1
-                node = int(self.parent[node])
+        depth = np.zeros(len(self.token), np.int32)
+        for num, level in enumerate(self._levels):
+            depth[level] = num
+        kept = np.flatnonzero(self._is_plain[: self.high[AFTER_SPACE]])
+        counts: Ints = np.zeros(len(self.vocabulary.words), np.int32)
+        counts[self.words[kept]] = depth[self.nodes[kept]]
         return counts
 
     def children(self, node: int) -> slice:
@@ -149,7 +149,7 @@ def _name(tokenizer: Tokenizer, vocabulary: Vocabulary) -> str:
 
 def _build(tokenizer: Tokenizer, vocabulary: Vocabulary) -> tuple[Ints, Ints]:
     children: list[dict[int, int]] = [{}, {}]
-    ends: dict[int, int] = {}  # node -> word
+    ends: dict[int, tuple[int, bool]] = {}  # by node, the word, and whether it is spelled plainly
     for root, opening in ((AFTER_SPACE, " "), (AT_LINE_START, "")):
         written = [
             (number, opening + surface) for number, word in enumerate(vocabulary.words) for surface in surfaces(word)
@@ -164,11 +164,11 @@ def _build(tokenizer: Tokenizer, vocabulary: Vocabulary) -> tuple[Ints, Ints]:
                     below[token] = len(children)
                     children.append({})
                 node = below[token]
-            ends[node] = number
+            ends[node] = number, surface == opening + next(iter(surfaces(vocabulary.words[number])))
     return _numbered(children, ends)
 
 
-def _numbered(children: list[dict[int, int]], ends: dict[int, int]) -> tuple[Ints, Ints]:
+def _numbered(children: list[dict[int, int]], ends: dict[int, tuple[int, bool]]) -> tuple[Ints, Ints]:
     """Level by level, with the spellings below each node."""
     order = [AFTER_SPACE, AT_LINE_START]
     nodes = np.zeros((6, len(children)), np.int32)
@@ -182,9 +182,9 @@ def _numbered(children: list[dict[int, int]], ends: dict[int, int]) -> tuple[Int
             order.append(below[token])
         place += 1
     number = {node: index for index, node in enumerate(order)}
-    word_at = np.full(len(order), -1, np.int32)
-    for node, word in ends.items():
-        word_at[number[node]] = word
+    word_at, is_plain = np.full(len(order), -1, np.int32), np.zeros(len(order), np.int32)
+    for node, ending in ends.items():
+        word_at[number[node]], is_plain[number[node]] = ending
     num_below = (word_at >= 0).astype(np.int32)
     for node in range(len(order) - 1, AT_LINE_START, -1):
         num_below[nodes[_PARENT, node]] += num_below[node]
@@ -197,7 +197,8 @@ def _numbered(children: list[dict[int, int]], ends: dict[int, int]) -> tuple[Int
             low += num_below[child]
             nodes[_HIGH, child] = low
     at = np.flatnonzero(word_at >= 0)
-    spellings = np.zeros((2, len(at)), np.int32)
+    spellings = np.zeros((3, len(at)), np.int32)
     spellings[0, nodes[_LOW, at]] = word_at[at]
     spellings[1, nodes[_LOW, at]] = at
+    spellings[2, nodes[_LOW, at]] = is_plain[at]
     return nodes, spellings

@@ -13,7 +13,7 @@ import torch
 from transformers import GPTJConfig, GPTNeoConfig, LlamaConfig
 
 from contracts.wire import SamplingParams
-from inference.engine import Engine, Piece
+from inference.engine import Engine, Formed, Piece
 
 MAX_LEN = 768
 SPREAD = 0.2  # weights large enough that texts wander instead of repeating one token
@@ -80,16 +80,29 @@ class Oracle:
         return tokens
 
 
-def load(directory: Path, *, num_slots: int = 8, max_waiting: int = 256, max_len: int = MAX_LEN) -> Engine:
+def load(
+    directory: Path,
+    *,
+    num_slots: int = 8,
+    max_waiting: int = 256,
+    max_len: int = MAX_LEN,
+    words: Path | None = None,
+) -> Engine:
     return Engine.load(
-        directory, dtype="float32", device="cpu", num_slots=num_slots, max_len=max_len, max_waiting=max_waiting
+        directory,
+        dtype="float32",
+        device="cpu",
+        num_slots=num_slots,
+        max_len=max_len,
+        max_waiting=max_waiting,
+        words=words,
     )
 
 
 @contextmanager
-def serving(directory: Path, **sizes: int) -> Iterator[Engine]:
+def serving(directory: Path, **how: Any) -> Iterator[Engine]:
     """An engine that runs, and stops at the end."""
-    engine = load(directory, **sizes)
+    engine = load(directory, **how)
     engine.start()
     try:
         yield engine
@@ -106,13 +119,13 @@ class Reader:
         self._heard = threading.Condition()
         self._open: dict[str, int] = {}
 
-    def ask(self, request_id: str, prompt: str | list[int], **params: Any) -> None:
+    def ask(self, request_id: str, prompt: str | list[int], *, formed: Formed | None = None, **params: Any) -> None:
         asked = SamplingParams(**params)
         ids = self.engine.encode(prompt) if isinstance(prompt, str) else prompt
         with self._heard:
             self.pieces[request_id], self._open[request_id] = [], asked.n
         try:
-            self.engine.add(request_id, ids, asked, self._hear)
+            self.engine.add(request_id, ids, asked, self._hear, formed=formed)
         except Exception:
             del self._open[request_id]
             raise

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
+import lyrics
 from lyrics.form import Form, Originality, SyllableRange
 from lyrics.originality import OriginalityIndex
 from lyrics.phones import Lexicon
@@ -12,6 +16,21 @@ LEXICON = Lexicon()
 
 def rules(verdict: Verdict) -> list[list[str]]:
     return [[failure.rule for failure in line.failures] for line in verdict.lines]
+
+
+def imported_by(*modules: str) -> set[str]:
+    """The modules of `lyrics` that these need, and those that those need."""
+    found: set[str] = set()
+    left = list(modules)
+    while left:
+        module = left.pop()
+        if module in found:
+            continue
+        found.add(module)
+        tree = ast.parse((Path(lyrics.__path__[0]) / f"{module}.py").read_text(encoding="utf-8"))
+        names = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        left += [name.removeprefix("lyrics.") for name in names if name.startswith("lyrics.")]
+    return found
 
 
 def test_it_works() -> None:
@@ -124,3 +143,11 @@ def test_guessed_words_are_named() -> None:
     assert verify("the zorbly moon", Form(scheme="X", syllables=SyllableRange(min=3, max=5)), LEXICON).lines[
         0
     ].guessed == ("zorbly",)
+
+
+def test_the_judge_shares_no_code_with_the_decoder() -> None:
+    """Both read the dictionaries and mean the same by a form; how a form is kept and how it is judged are two ways."""
+    judge, decoder = imported_by("verify"), imported_by("constraint", "slots", "vocabulary")
+    assert {"phones", "form", "rhyme"} <= judge
+    assert not judge & {"vocabulary", "slots", "constraint"}
+    assert not decoder & {"verify", "rhyme", "judge"}
