@@ -27,6 +27,7 @@ from lyrics.vocabulary import Sound, Vocabulary, Words, surfaces
 
 SPARE_RHYMES = 3  # words beyond those needed that a rhyme must have before a line may open with it
 ENOUGH = 8  # of common words at a line's end: then rarer ones are left out
+MANY_OPENERS = 3_000  # words: then rarer ones do not open a rhyme
 SMALL = 2_000  # words; a smaller set is gone through word by word
 MAX_WAYS = 64  # to rhyme within a line that are tried
 MANY = 40  # words of one stress pattern in a large set, so that no ban can empty it
@@ -245,8 +246,9 @@ class Stanza:
             places = [place for place, line in enumerate(self.lines) if line.rhyme == letter]
             words = self.vocabulary
             groups = words.groups(self.form.strictness)
-            usable = words.can_rhyme & self._is_clean & (groups >= 0) & (self._rarity <= self._plain())
+            usable = words.can_rhyme & self._is_clean & (groups >= 0)
             usable[self._banned] = False
+            usable &= self._rarity <= self._plain(usable)
             needed = len(places) + SPARE_RHYMES
             num_groups = int(groups.max(initial=0)) + 1
             kinds = np.unique(words.kind[usable] * num_groups + groups[usable])  # which sounds each group has
@@ -278,11 +280,10 @@ class Stanza:
                 return kept
         return found
 
-    def _plain(self) -> int:
+    def _plain(self, usable: Mask) -> int:
         """How rare a word may be to open a rhyme: no rarer than leaves thousands to choose from."""
-        return next(
-            (level for level in (1, 2) if ((self._rarity <= level) & self.vocabulary.can_rhyme).sum() > 3_000), 3
-        )
+        rarities = np.sort(self._rarity[usable])
+        return int(rarities[: MANY_OPENERS + 1][-1]) if len(rarities) else 0
 
     def _fits_end(self, number: int) -> Mask:
         """Whether each word may end line `number`, by its stresses alone."""
@@ -409,8 +410,9 @@ class Stanza:
 
     def _could_hold(self, number: int, place: int) -> bool:
         at = self.opening.num_syllables if number == 0 else 0
+        foreign = frozenset(self.foreign if self.lines[number].rhyme is None else ())
         for span in self._grids[number]:
-            line = self._line(span, self._free, frozenset(), _NONE, [place])
+            line = self._line(span, self._free, foreign, _NONE, [place])
             if line.plan.can_finish(at, line.plan.all_owed):
                 return True
         return False
@@ -549,6 +551,12 @@ class Stanza:
             return f"line {number + 1} has no room for {words} in its syllables and metre"
         if not has_ends:
             return f"no word is left that line {number + 1} could end with: ask for near rhymes, or for fewer lines"
+        if number == 0 and self.opening.fragment:
+            return f"no word that begins with {self.opening.fragment!r} can stand there: finish it, or change the form"
+        if self.form.internal_rhyme:
+            return (
+                f"no word can both end line {number + 1} and rhyme inside it: take internal rhyme off, or a longer line"
+            )
         return f"no line of English words has these syllables and this metre (line {number + 1})"
 
 
