@@ -231,9 +231,10 @@ export class Shelf {
       this.deeds.useForm(offer.form);
       this.deeds.retry();
     });
-    if (isSpent && this.deeds.isGuest()) ways.push(el("a", { id: "refusal-signup", class: "button small primary", href: `/signup?next=${next}` }, "Sign up free"));
-    if (error.status === 401 || ways.length > 0) ways.push(el("a", { id: "refusal-login", class: "button small", href: `/login?next=${next}` }, "Log in"));
-    if (!isSpent) ways.push(button("refusal-retry", "Retry", "button small", () => this.deeds.retry()));
+    const isGuestSpent = isSpent && this.deeds.isGuest();
+    if (isGuestSpent) ways.push(el("a", { id: "refusal-signup", class: "button small primary", href: `/signup?next=${next}` }, "Sign up free"));
+    if (error.status === 401 || isGuestSpent) ways.push(el("a", { id: "refusal-login", class: "button small", href: `/login?next=${next}` }, "Log in"));
+    if (!isSpent && error.offers.length === 0) ways.push(button("refusal-retry", "Retry", "button small", () => this.deeds.retry()));
     const away = button("refusal-dismiss", "Put away", "button small quiet", () => {
       this.forgive();
       this.dress();
