@@ -29,6 +29,7 @@ SPARE_RHYMES = 3  # words beyond those needed that a rhyme must have before a li
 ENOUGH = 8  # of common words at a line's end: then rarer ones are left out
 MANY_OPENERS = 3_000  # words: then rarer ones do not open a rhyme
 SMALL = 2_000  # words; a smaller set is gone through word by word
+MAX_DUES = 4  # words that a line owes; a plan looks at all subsets of them
 MAX_WAYS = 64  # to rhyme within a line that are tried
 MANY = 40  # words of one stress pattern in a large set, so that no ban can empty it
 _NONE = np.empty(0, np.int32)
@@ -150,7 +151,7 @@ class Stanza:
         self._grids = [self._grids_of(line) for line in self.lines]
         self._fitting: dict[int, Mask] = {}
         self._known_patterns: dict[Hashable, PatternSet] = {}
-        self._given = {letter: self._given_sounds(words) for letter, words in form.rhymes.items()}
+        self._given = {letter: self._given_sounds(words) for letter, words in form.rhymes.items() if words}
         self.opening = self._opening(*self._parted(begun))
         self._shares = self._share_out()
         self._check()
@@ -167,6 +168,8 @@ class Stanza:
         is_last = number == len(self.lines) - 1
         if is_last:
             wanted += sorted(missing - set(wanted))
+        if len(wanted) > 2 * MAX_DUES:
+            raise Impossible(self._why_not(number, wanted, has_ends=True))
         banned_ends = self._banned_ends(number, written)
         ends, foreign = self._ends(number, written, banned_ends)
         grids = random.sample(self._grids[number], len(self._grids[number]))
@@ -401,18 +404,25 @@ class Stanza:
     def _share_out(self) -> list[list[int]]:
         """Which of the form's words each line owes: one a line as far as that goes, where their stresses fit."""
         shares: list[list[int]] = [[] for _ in self.lines]
-        for place in range(len(self._include)):
+        for place, word in enumerate(self.form.include):
             order = sorted(
                 range(len(self.lines)), key=lambda number: (len(shares[number]), (number - place) % len(shares))
             )
-            shares[next((number for number in order if self._could_hold(number, place)), order[0])].append(place)
+            able = (number for number in order if self._could_hold(number, [*shares[number], place]))
+            number = next(able, None)
+            if number is None:
+                beside = " beside the others that must be in it" if place else ""
+                raise Impossible(f"no line of this form has room for {word!r}{beside}")
+            shares[number].append(place)
         return shares
 
-    def _could_hold(self, number: int, place: int) -> bool:
+    def _could_hold(self, number: int, wanted: Sequence[int]) -> bool:
+        if len(wanted) > MAX_DUES:
+            return False
         at = self.opening.num_syllables if number == 0 else 0
         foreign = frozenset(self.foreign if self.lines[number].rhyme is None else ())
         for span in self._grids[number]:
-            line = self._line(span, self._free, foreign, _NONE, [place])
+            line = self._line(span, self._free, foreign, _NONE, wanted)
             if line.plan.can_finish(at, line.plan.all_owed):
                 return True
         return False
@@ -468,9 +478,9 @@ class Stanza:
 
     def _opening(self, begun: str, fragment: str, starts: tuple[int | Foreign, ...]) -> Opening:
         """What was begun, said in the first way that leaves a length and a grid to finish the line in."""
+        self._check_begun(begun)
         if not words_of(begun):
             return Opening(fragment=fragment, starts=starts)
-        self._check_begun(begun)
         for reading in readings(begun, self._lexicon):
             spans = [
                 span for span in self._grids[0] if reading.num_syllables < span[1] and _stand(reading.words, span[2])
@@ -518,10 +528,6 @@ class Stanza:
             )
             if opens:
                 self.begin_line(number, (), missing if len(self.lines) == 1 else frozenset(), random)
-        for number, share in enumerate(self._shares):
-            for place in share:
-                if not self._could_hold(number, place):
-                    raise Impossible(f"no line of this form has room for {self.form.include[place]!r}")
 
     def _check_rhymes(self, letter: str, words: Sequence[str], given: Sequence[Sound], num_lines: int) -> None:
         named = " and ".join(repr(word) for word in words)

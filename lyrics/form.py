@@ -115,7 +115,7 @@ class Form(BaseModel):
         if not re.fullmatch(f"[A-Z]{{1,{MAX_LINES}}}", letters):
             names = ", ".join(NAMED_SCHEMES)
             raise ValueError(
-                f"{scheme!r} is no scheme: write one letter a line, at most {MAX_LINES}, or one of {names}"
+                f"{scheme[:80]!r} is no scheme: write one letter a line, at most {MAX_LINES}, or one of {names}"
             )
         return letters
 
@@ -178,7 +178,7 @@ class Form(BaseModel):
         low, high = self._syllables_of(index)
         if self.metre and self.metre not in FEET:
             low = high = len(self.metre)
-        rhymes = letter != FREE_LINE and (self.scheme.count(letter) > 1 or letter in self.rhymes)
+        rhymes = letter != FREE_LINE and (self.scheme.count(letter) > 1 or bool(self.rhymes.get(letter)))
         return LineForm(low, high, letter if rhymes else None, self.metre)
 
     def _syllables_of(self, index: int) -> tuple[int, int]:
