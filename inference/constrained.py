@@ -184,7 +184,7 @@ class FormState:
                 if plan.may_end_with(self._pattern(n), at) and line.may_end(n)
             ]
             chosen.append(spell(np.array(sorted(able), np.int32)))
-        picked = np.unique(np.concatenate(chosen)) if chosen else NO_SPELLINGS
+        picked = np.unique(np.concatenate(chosen)) if len(chosen) > 1 else [*chosen, NO_SPELLINGS][0]
         if len(forbidden):
             picked = np.setdiff1d(picked, forbidden, assume_unique=True)
         foreign = self._foreign_from(at, owed, root, words, "" if restrict is None else self._stanza.opening.fragment)
@@ -229,7 +229,7 @@ class FormState:
         self._line: Line = stanza.begin_line(self.number, self.written, stanza.missing(self._words), random)
         spell = self._speller.trie.spellings_of
         self._banned = spell(self._line.banned)
-        self._banned_ends = spell(np.union1d(self._line.banned, self._line.banned_ends))
+        self._banned_ends = _merged(self._banned, spell(self._line.banned_ends)) if self._line.ends.key else NO_SPELLINGS
         self._is_ending_known = False
         root = AFTER_SPACE if opening and opening.words else AT_LINE_START
         at = opening.num_syllables if opening else 0

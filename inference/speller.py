@@ -153,7 +153,7 @@ class Choice:
 
     def _leads(self, low: Ints, high: Ints, nodes: slice | Ints) -> NDArray[np.bool_]:
         """Whether a word that may come lies below each node, that is, within each interval of spellings."""
-        found = _count(self._chosen, low, high) > 0
+        found = _count(self._chosen, low, high) > 0 if len(self._chosen) else np.zeros(len(low), np.bool_)
         for layer, patterns, banned in self._layers:
             some = (layer.nodes[nodes] & patterns) != 0
             if len(banned):
@@ -168,12 +168,13 @@ class Choice:
         mask = np.bitwise_or.reduce(masks) if masks else self._speller.none()
         below = self._trie.children(root)
         low = self._trie.low[below]
-        touched = [self._tops(low, root, spellings) for spellings in (self._chosen, *(o.banned for o in options))]
-        tops = np.unique(np.concatenate(touched))
-        if len(tops):
+        touched = [self._chosen, *(option.banned for option in options)]
+        tops = [self._tops(low, root, spellings) for spellings in touched if len(spellings)]
+        if tops:
             mask = mask if len(masks) != 1 else mask.copy()
-            leads = self._leads(low[tops], self._trie.high[below][tops], tops + below.start)
-            tokens = self._trie.token[below][tops]
+            places = np.concatenate(tops) if len(tops) > 1 else tops[0]
+            leads = self._leads(low[places], self._trie.high[below][places], places + below.start)
+            tokens = self._trie.token[below][places]
             allow(mask, tokens[leads])
             forbid(mask, tokens[~leads])
         if self.foreign:
