@@ -9,17 +9,22 @@ never strong. Source: the stress maximum principle of Halle & Keyser, English St
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
+from itertools import repeat
 from typing import NamedTuple
 
 from lyrics.arpabet import Phones, stresses
 from lyrics.phones import Lexicon
 from lyrics.syllables import Reading, readings, words_of
 
+Stresses = tuple[int, ...]
+
 STRONG, WEAK = "/", "x"
 FEET = {"iambic": "x/", "trochaic": "/x", "anapaestic": "xx/", "dactylic": "/xx", "amphibrachic": "x/x"}
 _FROM_THE_END = frozenset({"anapaestic"})
 _MAX_DISTANCE = 0.2  # beyond this a line is free
-_POOR_BEAT, _LOST_BEAT = 0.4, 0.5
+_AGAINST, _POOR_BEAT, _LOST_BEAT = 10, 4, 5  # tenths of a syllable
+_MAX_WORDS = 32
 _LIGHT_WORDS = frozenset(
     """a am an and are as at be been but by can could did do does for from had has have he he's her him his i i'd
     i'll i'm i've if in into is it it's its like may me might must my nor not of on or our shall she should so
@@ -37,7 +42,7 @@ class Scansion(NamedTuple):
     mean, by how it stands on the grid, 0.0 to 1.0. `metre` is the name of the foot, or "" when the line is too far off.
     """
 
-    stresses: tuple[int, ...]
+    stresses: Stresses
     metre: str
     grid: str
     distance: float
@@ -90,8 +95,8 @@ def against(words: tuple[Phones, ...], grid: str) -> int:
     wrong = at = 0
     for phones in words:
         marks = stresses(phones)
-        for mark, place in zip(marks, grid[at : at + len(marks)], strict=True):
-            wrong += mark == 0 if place == STRONG else (mark == 1 and len(marks) > 1)
+        places = grid[at : at + len(marks)]
+        wrong += sum(_is_against(mark, place, len(marks)) for mark, place in zip(marks, places, strict=True))
         at += len(marks)
     return wrong
 
@@ -108,34 +113,85 @@ def fits(line: str, metre: str, lexicon: Lexicon) -> bool:
 
 
 def scan(line: str, lexicon: Lexicon) -> Scansion:
-    """The named metre that a line keeps best; of equal ones the first in the order of `FEET`.
+    """The named metre that a line keeps best, however it is said; of equal ones the first in the order of `FEET`.
 
-    Unlike `against` it minds how heavy words of one syllable are: "of" seldom is a beat, "moon" seldom is none.
+    Unlike `against` it minds how heavy words of one syllable are: "of" seldom is a beat, "moon" seldom is none. Of
+    equally good ways to say the line it takes the likeliest. A line of more words than anybody sings is free.
 
     >>> scan("The moon is on the river now", Lexicon()).name
     'iambic tetrameter'
     """
-    ways = readings(line, lexicon)
-    light = [word in _LIGHT_WORDS for word in words_of(line) if lexicon.pronunciations(word)]
-    best = Scansion(ways[0].stresses, "", "", 1.0)
+    words = [(ways, word in _LIGHT_WORDS) for word in words_of(line) if (ways := _ways(word, lexicon))]
+    best = Scansion(tuple(mark for ways, _ in words for mark in ways[0][1]), "", "", 1.0)
+    if len(words) > _MAX_WORDS:
+        return best
     for metre in FEET:
-        for reading, grid in _on_grid(ways, metre):
-            distance = _distance(reading, light, grid)
+        for said in _best_ways(words, metre):
+            num_syllables = sum(map(len, said.stresses))
+            distance = said.cost / _AGAINST / max(1, num_syllables)
             if distance < best.distance:
-                best = Scansion(reading.stresses, metre, grid, distance)
+                marks = tuple(mark for word in said.stresses for mark in word)
+                best = Scansion(marks, metre, grid_of(metre, num_syllables), distance)
     return best if best.distance <= _MAX_DISTANCE else best._replace(metre="")
 
 
-def _distance(reading: Reading, light: list[bool], grid: str) -> float:
-    """Cost a syllable: 1 where one stands against the grid, less where a word of one syllable is a poor fit."""
-    cost = float(against(reading.words, grid))
-    at = 0
-    for phones, is_light in zip(reading.words, light, strict=True):
-        marks = stresses(phones)
-        if len(marks) == 1 and marks[0] and is_light == (grid[at] == STRONG):
-            cost += _POOR_BEAT if is_light else _LOST_BEAT
-        at += len(marks)
-    return cost / max(1, reading.num_syllables)
+class _Said(NamedTuple):
+    """The first words of a line on a grid. The least of several costs least; of equal ones it is the likeliest."""
+
+    cost: int
+    unlikelihood: int
+    ranks: tuple[int, ...]
+    stresses: tuple[Stresses, ...]
+
+
+_Ways = tuple[tuple[int, Stresses], ...]
+_Word = tuple[_Ways, bool]  # whether it is light
+
+
+def _ways(word: str, lexicon: Lexicon) -> _Ways:
+    """The ways to stress a word, each with the rank of the likeliest pronunciation that has it."""
+    ranks: dict[Stresses, int] = {}
+    for rank, phones in enumerate(dict.fromkeys(way.phones for way in lexicon.pronunciations(word))):
+        ranks.setdefault(stresses(phones), rank)
+    return tuple((rank, marks) for marks, rank in ranks.items())
+
+
+def _best_ways(words: list[_Word], metre: str) -> list[_Said]:
+    """The best way to say the line in each number of syllables that it can have, the likeliest first.
+
+    Word by word, keeping the best way to each syllable of the grid, so the work does not grow with the number of
+    readings.
+    """
+    foot = FEET[metre]
+    found: list[_Said] = []
+    for offset in range(len(foot)) if metre in _FROM_THE_END else (0,):
+        reached = {offset: _Said(0, 0, (), ())}
+        for ways, is_light in words:
+            before, reached = reached, {}
+            for at, said in before.items():
+                for rank, marks in ways:
+                    cost = said.cost + _cost(marks, is_light, foot, at % len(foot))
+                    way = _Said(cost, said.unlikelihood + rank, (*said.ranks, rank), (*said.stresses, marks))
+                    end = at + len(marks)
+                    if end not in reached or way < reached[end]:
+                        reached[end] = way
+        found += [said for at, said in reached.items() if metre not in _FROM_THE_END or at % len(foot) == 0]
+    return sorted(found, key=lambda said: (said.unlikelihood, said.ranks))
+
+
+@lru_cache(maxsize=4_096)
+def _cost(marks: Stresses, is_light: bool, foot: str, at: int) -> int:
+    """What a word costs from place `at` of a foot on: 10 where a syllable stands against the grid, less where a word
+    of one syllable is a poor fit."""
+    grid = [foot[(at + index) % len(foot)] for index in range(len(marks))]
+    cost = _AGAINST * sum(map(_is_against, marks, grid, repeat(len(marks))))
+    if len(marks) == 1 and marks[0] and is_light == (grid[0] == STRONG):
+        cost += _POOR_BEAT if is_light else _LOST_BEAT
+    return cost
+
+
+def _is_against(mark: int, place: str, num_syllables: int) -> bool:
+    return mark == 0 if place == STRONG else (mark == 1 and num_syllables > 1)
 
 
 def _on_grid(ways: tuple[Reading, ...], metre: str) -> Iterator[tuple[Reading, str]]:
