@@ -10,8 +10,8 @@ import unicodedata
 
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc\u0060\u00b4\u2032]")
 _NOT_WORD = re.compile(r"[\W_]+")
-_HEADING = re.compile(
-    r"^\s*(?:[\[<{].*[\]>}]\s*:?|#.*|(?:pre-?chorus|verse|chorus|bridge|hook|intro|outro)\s*\d*\s*:)\s*$", re.IGNORECASE
+_HEADING = re.compile(  # of a stripped line; it must take no more steps than a few for each character of a hostile one
+    r"[\[<{].*[\]>}](?:\s*:)?|#.*|(?:pre-?chorus|verse|chorus|bridge|hook|intro|outro)\s*(?:\d+\s*)?:", re.IGNORECASE
 )
 
 
@@ -53,7 +53,7 @@ def is_heading(line: str) -> bool:
     >>> is_heading("[Chorus]"), is_heading("Verse 2:"), is_heading("(I know)"), is_heading("Sing it")
     (True, True, False, False)
     """
-    return bool(_HEADING.match(line))
+    return bool(_HEADING.fullmatch(line.strip()))
 
 
 def stanzas_of(text: str) -> list[list[str]]:

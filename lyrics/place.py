@@ -15,7 +15,6 @@ from lyrics.form import FREE_LINE, MAX_SYLLABLES, MAX_WORDS, Form
 from lyrics.syllables import words_of
 
 Kind = Literal["next_line", "fill", "rewrite", "verse"]
-MAX_HEADING = 200  # characters; a longer line is no heading, whatever its brackets
 MAX_WORD = 48  # characters of a word that a form can name
 
 
@@ -209,7 +208,7 @@ def _is_blank(lines: Sequence[str], at: int) -> bool:
 
 
 def _is_heading(lines: Sequence[str], at: int) -> bool:
-    return 0 <= at < len(lines) and len(lines[at]) <= MAX_HEADING and is_heading(lines[at])
+    return 0 <= at < len(lines) and is_heading(lines[at])
 
 
 def _is_sung(lines: Sequence[str], at: int) -> bool:
