@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from lyrics.clean import stanzas_of
 from lyrics.explicit import find_explicit
+from lyrics.hearing import sound_of
 from lyrics.meters import RhymeMark, cliches, distinct_n, repetition, rhyme_density, rhyme_factor, rhyme_marks
 from lyrics.metre import scan
 from lyrics.phones import Lexicon
@@ -14,7 +15,11 @@ from lyrics.syllables import words_of
 
 
 class LineAnalysis(NamedTuple):
-    """One sung line. `heat` has its words as they are heard, each with the vowels that it rhymes over, 0 for none."""
+    """One sung line, in the likeliest way to say it.
+
+    `metre` is in words, and says so where the metre asks for another number of syllables. `heat` has the words as they
+    are heard, each with the vowels that it rhymes over, 0 for none.
+    """
 
     text: str
     letter: str
@@ -95,5 +100,17 @@ def _line(text: str, letter: str, marks: list[RhymeMark], lexicon: Lexicon) -> L
     for word in words_of(text):
         mark = marks.pop(0) if marks and marks[0].word == word else None
         heat.append((word, mark.length if mark else 0))
+    sound = sound_of(text, lexicon)
+    return LineAnalysis(text, letter, sound.num_syllables, sound.stresses, _metre(text, lexicon), tuple(heat))
+
+
+def _metre(text: str, lexicon: Lexicon) -> str:
+    """The metre that the line keeps in some way to say it.
+
+    >>> _metre("The moon is on the river now", Lexicon())
+    'iambic tetrameter'
+    """
     scansion = scan(text, lexicon)
-    return LineAnalysis(text, letter, len(scansion.stresses), scansion.stresses, scansion.name, tuple(heat))
+    num_syllables = len(scansion.stresses)
+    is_likeliest = not scansion.metre or num_syllables == sound_of(text, lexicon).num_syllables
+    return scansion.name if is_likeliest else f"{scansion.name}, said in {num_syllables}"

@@ -22,7 +22,6 @@ from lyrics.syllables import words_of
 REACH = 8  # lines back that a line is compared with
 VOWEL_REACH = 3  # lines back over which equal vowels alone are heard as meant
 MAX_END = 4  # words of a line's end, for mosaic rhymes
-MAX_HEADING = 200  # characters; a longer line is no heading, whatever its brackets
 _REMEMBERED = 4_096  # lines and stanzas
 _PIECE = re.compile(r"[^\s/\u2010-\u2015-]+")
 _EDGES = re.compile(r"^[^\w'’&+@%$]+|[^\w'’&+@%$]+$")
@@ -66,7 +65,7 @@ class HeardLine(NamedTuple):
     rhyme: RhymeMark | None
 
 
-class _End:
+class End:
     """The end of a line in all the ways to say it. Compared by identity: the same line has the same end."""
 
     def __init__(self, word: str, ways: tuple[tuple[Phones, ...], ...]) -> None:
@@ -74,13 +73,13 @@ class _End:
         self.ways = ways
 
 
-class _Sound(NamedTuple):
-    """A line without its place."""
+class Sound(NamedTuple):
+    """A line without its place, in the likeliest way to say it."""
 
     num_syllables: int
     stresses: tuple[int, ...]
     words: tuple[HeardWord, ...]
-    end: _End
+    end: End
 
 
 def hear(text: str, lexicon: Lexicon) -> tuple[HeardLine, ...]:
@@ -92,7 +91,7 @@ def hear(text: str, lexicon: Lexicon) -> tuple[HeardLine, ...]:
     >>> lines[1].rhyme
     RhymeMark(group='A', strength='perfect', start=12, end=14)
     """
-    sounds = [_sound_of(line, lexicon) for line in text.split("\n")]
+    sounds = [sound_of(line, lexicon) for line in text.split("\n")]
     lines: list[HeardLine] = []
     for stanza in _stanzas(sounds):
         marks = _marks(tuple(sound.end for sound in stanza))
@@ -103,9 +102,9 @@ def hear(text: str, lexicon: Lexicon) -> tuple[HeardLine, ...]:
     return tuple(lines)
 
 
-def _stanzas(sounds: Sequence[_Sound]) -> list[list[_Sound]]:
+def _stanzas(sounds: Sequence[Sound]) -> list[list[Sound]]:
     """Lines that stand together; what is not sung stands alone."""
-    stanzas: list[list[_Sound]] = []
+    stanzas: list[list[Sound]] = []
     for index, sound in enumerate(sounds):
         if index and sound.words and sounds[index - 1].words:
             stanzas[-1].append(sound)
@@ -115,9 +114,14 @@ def _stanzas(sounds: Sequence[_Sound]) -> list[list[_Sound]]:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _sound_of(line: str, lexicon: Lexicon) -> _Sound:
-    if len(line) <= MAX_HEADING and is_heading(line):
-        return _Sound(0, (), (), _End("", ()))
+def sound_of(line: str, lexicon: Lexicon) -> Sound:
+    """How one line sounds; a blank line and a heading are silent.
+
+    >>> sound_of("Midnight on the corner", Lexicon()).num_syllables
+    6
+    """
+    if is_heading(line):
+        return Sound(0, (), (), End("", ()))
     words: list[HeardWord] = []
     spoken: list[str] = []
     beat: list[int] = []
@@ -131,7 +135,7 @@ def _sound_of(line: str, lexicon: Lexicon) -> _Sound:
         words.append(HeardWord(" ".join(heard), *_place(line, found, heard), len(said), is_guessed))
         spoken += heard
         beat += said
-    return _Sound(len(beat), tuple(beat), tuple(words), _end_of(spoken, lexicon))
+    return Sound(len(beat), tuple(beat), tuple(words), _end_of(spoken, lexicon))
 
 
 def _place(line: str, found: re.Match[str], heard: Sequence[str]) -> tuple[int, int]:
@@ -154,17 +158,17 @@ def _in_browser(line: str, offset: int) -> int:
     return offset if line.isascii() else offset + sum(char > "\uffff" for char in line[:offset])
 
 
-def _end_of(words: Sequence[str], lexicon: Lexicon) -> _End:
+def _end_of(words: Sequence[str], lexicon: Lexicon) -> End:
     """All ways to say the last word, the likeliest to say those before it."""
     if not words:
-        return _End("", ())
+        return End("", ())
     before = [known[0].phones for word in words[-MAX_END:-1] if (known := lexicon.pronunciations(word))]
     last = dict.fromkeys(way.phones for way in lexicon.pronunciations(words[-1]))
-    return _End(words[-1], tuple((*before, phones) for phones in last))
+    return End(words[-1], tuple((*before, phones) for phones in last))
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _marks(ends: tuple[_End, ...]) -> tuple[tuple[str, str] | None, ...]:
+def _marks(ends: tuple[End, ...]) -> tuple[tuple[str, str] | None, ...]:
     """Per line of a stanza the letter of its group and its strength, or None when it rhymes with no other line."""
     pairs = [
         (strength, one, other)
@@ -188,7 +192,7 @@ def _marks(ends: tuple[_End, ...]) -> tuple[tuple[str, str] | None, ...]:
     )
 
 
-def _grouped(ends: Sequence[_End], pairs: Sequence[tuple[int, int, int]]) -> list[int]:
+def _grouped(ends: Sequence[End], pairs: Sequence[tuple[int, int, int]]) -> list[int]:
     """A group per line. Perfect rhymes make groups; what is less only takes in lines that stand alone, so that
     night, mind, light, kind are two groups and not one. A repeated word stays in its group."""
     groups = list(range(len(ends)))
@@ -219,7 +223,7 @@ def _letter(number: int) -> str:
 
 
 @lru_cache(maxsize=16 * _REMEMBERED)
-def _strength(one: _End, other: _End) -> int:
+def _strength(one: End, other: End) -> int:
     """The place in `_ORDER` of the closest rhyme in any way of saying both, or -1."""
     if one.word == other.word:
         return -1
