@@ -19,6 +19,8 @@ from contracts.wire import Completion, CompletionRequest, ErrorBody, ErrorRespon
 CONNECT_S = 3.0
 SILENCE_S = 60.0
 """The service sends a heartbeat every few seconds, so a longer silence means that it is gone."""
+EXPLAINED = {ImpossibleForm.code: ImpossibleForm.status, "dead_end": ServiceAway.status}
+"""Errors of a form, which the service explains to the writer even in mid-stream, by code; and their HTTP status."""
 
 
 class VoicesAway(ServiceAway):
@@ -88,7 +90,7 @@ class InferenceClient:
         Raises:
             VoicesAway: no connection, so nothing began.
             VoiceLost: the connection broke, or the engine failed, before the text was complete.
-            AppError: the service refused the request; its own words.
+            AppError: the service refused the request, or no text came that keeps the form; its own words.
         """
         body = request.model_copy(update={"stream": True}).model_dump(mode="json")
         began = False
@@ -129,7 +131,7 @@ def _completion(data: bytes) -> Completion:
     raw = json.loads(data)
     if "error" in raw:
         body = ErrorResponse.model_validate(raw).error
-        raise _refusal_of(ImpossibleForm.status, body) if body.code == ImpossibleForm.code else VoiceLost()
+        raise _refusal_of(EXPLAINED[body.code], body) if body.code in EXPLAINED else VoiceLost()
     return Completion.model_validate(raw)
 
 
@@ -143,6 +145,14 @@ def _refusal(status: int, content: bytes) -> AppError:
 
 def _refusal_of(status: int, body: ErrorBody) -> AppError:
     field = "voice" if body.field == "model" else body.field
-    return error_of(
-        status, body.message, code=body.code, field=field, retry_after_s=body.retry_after_s, offers=body.offers
-    )
+    message = _sentence(body.message) if body.code in EXPLAINED else body.message
+    return error_of(status, message, code=body.code, field=field, retry_after_s=body.retry_after_s, offers=body.offers)
+
+
+def _sentence(reason: str) -> str:
+    """A reason as a writer reads it; nothing is charged for what fails.
+
+    >>> _sentence("no line came of it: try again")
+    'No line came of it: try again. Nothing was charged.'
+    """
+    return f"{reason[:1].upper()}{reason[1:].rstrip('.')}. Nothing was charged."

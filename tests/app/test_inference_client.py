@@ -12,7 +12,7 @@ import pytest
 from app.errors import AppError, TooMany
 from app.inference_client import InferenceClient, VoiceLost, VoicesAway
 from contracts.settings import Settings
-from contracts.wire import Choice, Completion, CompletionRequest, ErrorBody, ErrorResponse
+from contracts.wire import Choice, Completion, CompletionRequest, ErrorBody, ErrorResponse, Offer
 from tests.app.conftest import closed_port
 
 REQUEST = CompletionRequest(model="tiny", prompt="x")
@@ -86,6 +86,17 @@ def test_an_error_in_mid_stream_is_a_lost_voice(speaker: Speaker) -> None:
     speaker.body = row("one") + b"data: " + error.model_dump_json().encode() + b"\n\n"
     with pytest.raises(VoiceLost):
         read(speaker.server_port)
+
+
+@pytest.mark.parametrize("code", ["impossible_form", "dead_end"])
+def test_what_became_of_a_form_is_told_even_in_mid_stream(speaker: Speaker, code: str) -> None:
+    offer = Offer(words="near rhymes", form={"scheme": "AA", "strictness": "near"})
+    error = ErrorResponse(error=ErrorBody(code=code, message="no line came of it: ask for less", offers=[offer]))
+    speaker.body = row("one") + b"data: " + error.model_dump_json().encode() + b"\n\n"
+    with pytest.raises(AppError) as told:
+        read(speaker.server_port)
+    assert (told.value.name, told.value.offers) == (code, [offer])
+    assert told.value.message == "No line came of it: ask for less. Nothing was charged."
 
 
 def test_a_full_queue_keeps_its_words(speaker: Speaker) -> None:
