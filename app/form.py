@@ -10,8 +10,6 @@ from app.errors import BadInput
 from contracts.wire import NOT_TEXT
 from lyrics.form import MAX_SYLLABLES, PRESETS, Form
 
-MAX_RHYMES = 64
-"""Words in `rhymes`, over all letters."""
 _SYLLABLES = (
     "syllables is one number for every line, a list with one a line, or a min and a max; "
     f"each from 1 to {MAX_SYLLABLES}"
@@ -30,14 +28,11 @@ def parse(values: object) -> Form:
         form = Form.model_validate(values)
     except ValidationError as error:
         raise _complaint(error) from None
-    given = [word for words in form.rhymes.values() for word in words]
-    if len(given) > MAX_RHYMES:
-        raise BadInput(f"rhymes holds {len(given)} words; {MAX_RHYMES} are possible.", field="form.rhymes")
     dataset = form.originality.dataset if form.originality else ""
     for field, words in (
         ("include", form.include),
         ("exclude", form.exclude),
-        ("rhymes", given),
+        ("rhymes", [word for given in form.rhymes.values() for word in given]),
         ("originality", [dataset]),
     ):
         if any(NOT_TEXT.search(word) for word in words):

@@ -7,6 +7,7 @@ decoder keeps it stands in `lyrics.constraint`, how a text is judged by it in `l
 from __future__ import annotations
 
 import re
+from string import ascii_uppercase
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -17,6 +18,7 @@ from lyrics.metre import FEET, grid_of
 MAX_LINES = 64
 MAX_SYLLABLES = 24
 MAX_WORDS = 32
+MAX_RHYMES = 64  # words for each letter
 FREE_LINE = "X"  # in a scheme: a line that need not rhyme
 
 NAMED_SCHEMES = {
@@ -137,6 +139,16 @@ class Form(BaseModel):
             )
         return metre
 
+    @field_validator("rhymes")
+    @classmethod
+    def _bounded(cls, rhymes: dict[str, tuple[Word, ...]]) -> dict[str, tuple[Word, ...]]:
+        if len(rhymes) > len(ascii_uppercase):
+            raise ValueError(f"rhymes names {len(rhymes)} letters and there are {len(ascii_uppercase)}: name fewer")
+        for letter, words in rhymes.items():
+            if len(words) > MAX_RHYMES:
+                raise ValueError(f"rhymes has {len(words)} words for {letter[:8]!r}: name {MAX_RHYMES} at most")
+        return rhymes
+
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         if isinstance(self.syllables, tuple) and len(self.syllables) != self.num_lines:
@@ -154,7 +166,7 @@ class Form(BaseModel):
                     )
         unknown = set(self.rhymes) - set(self.scheme) | set(self.rhymes) & {FREE_LINE}
         if unknown:
-            raise ValueError(f"rhymes names {min(unknown)!r}, which is no letter that rhymes in {self.scheme}")
+            raise ValueError(f"rhymes names {min(unknown)[:8]!r}, which is no letter that rhymes in {self.scheme}")
         twice = set(map(normalised_words, self.include)) & set(map(normalised_words, self.exclude))
         if twice:
             raise ValueError(f"{' '.join(min(twice))!r} is both included and excluded: take it off one list")

@@ -51,6 +51,8 @@ def test_a_form_survives_its_own_json() -> None:
         ({"include": ["Moon"], "exclude": ["moon!"]}, "'moon' is both included and excluded"),
         ({"originality": {"dataset": "d", "n": 9}}, "less than or equal to 8"),
         ({"rhymes": {"C": ["night"]}}, "is no letter that rhymes in AABB"),
+        ({"rhymes": {"A": ["night"] * 65}}, "rhymes has 65 words for 'A': name 64 at most"),
+        ({"rhymes": {str(number): ["night"] for number in range(27)}}, "rhymes names 27 letters and there are 26"),
         ({"rhyme": "AABB"}, "Extra inputs are not permitted"),
     ],
 )
