@@ -15,8 +15,11 @@ import numpy as np
 from inference.speller import NO_SPELLINGS, Choice, ForeignNode, Option, Packed, Speller, allow
 from inference.trie import AFTER_SPACE, AT_LINE_START, Ints
 from lyrics.clean import normalised_words
-from lyrics.constraint import Foreign, Impossible, Line, Stanza, Written
+from lyrics.constraint import Line, Stanza
+from lyrics.ends import Foreign, Impossible, Written
 
+FEWEST_AFTER_COMMA = 3
+"""Syllables. A mark just before the end is how a network flees from the last word; so is a full stop within a line."""
 _AFTER_MARK = -2
 _FOREIGN_ONLY = -1
 
@@ -91,8 +94,10 @@ class FormState:
             allow(mask, np.array([self._speller.newline]))
         if self._node == _AFTER_MARK:
             return mask
-        if end:
+        if end and end.last:
             allow(mask, np.array(self._speller.marks))
+        elif end and end.next and self._line.plan.high - end.next.at >= FEWEST_AFTER_COMMA:
+            allow(mask, np.array(self._speller.commas))
         if self._node >= 0:
             allow(mask, self._now.choice.inside(self._node))
         if self._foreign and self._foreign.below:
@@ -229,7 +234,9 @@ class FormState:
         self._line: Line = stanza.begin_line(self.number, self.written, stanza.missing(self._words), random)
         spell = self._speller.trie.spellings_of
         self._banned = spell(self._line.banned)
-        self._banned_ends = _merged(self._banned, spell(self._line.banned_ends)) if self._line.ends.key else NO_SPELLINGS
+        self._banned_ends = (
+            _merged(self._banned, spell(self._line.banned_ends)) if self._line.ends.key else NO_SPELLINGS
+        )
         self._is_ending_known = False
         root = AFTER_SPACE if opening and opening.words else AT_LINE_START
         at = opening.num_syllables if opening else 0

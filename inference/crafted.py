@@ -1,8 +1,9 @@
 """Crafted mode: each line is written by islands of particles, judged, and only then shown.
 
 A stanza has as many islands as alternatives are asked for; each goes its own way, line after line, and of a line's
-particles the one that goes on is drawn by weight. A single line has its islands side by side, and what they bring is
-ranked: by what the network thinks of it, less what it shares with a better one. Knows nothing of HTTP.
+particles the one that goes on is drawn by how well the network thinks of it. A single line has its islands side by
+side, and what they bring is ranked: by what the network thinks of it, less what it shares with a better one. Knows
+nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
@@ -22,16 +24,22 @@ from inference.engine import Engine, Formed
 from inference.forms import Prepared
 from inference.sequence import Piece
 from lyrics.clean import normalised_words
-from lyrics.constraint import Written
+from lyrics.ends import Written
 
 PARTICLES, PARTICLES_OF_MANY = 8, 4
 """In an island, when it is the only one, and when there are others."""
+CHOICE_BITS, REPEATED_PAIRS = 0.35, 4.0
+"""In bits a token: how much better a line must be to be e times as likely to go on, and what it loses for repeating all
+pairs of words of the text before."""
 SAME_END, SHARED_WORDS = 1.5, 2.0
 """Bits that a line loses in the ranking for ending as a better one does, and for sharing all its words with it."""
 
 
-class Craftless(RuntimeError):
-    """No particle brought a line."""
+class DeadEnd(RuntimeError):
+    """Nothing that keeps the form came of it. It should never be."""
+
+    def __init__(self) -> None:
+        super().__init__("no line that keeps this form came of it: try again, or ask for less")
 
 
 class Line(NamedTuple):
@@ -68,11 +76,6 @@ class Candidate(NamedTuple):
         """What the network gives each of its tokens."""
         return self.piece.outcome.bits if self.piece.outcome else 0.0
 
-    @property
-    def log_weight(self) -> float:
-        """What its island thinks of it."""
-        return self.piece.outcome.log_weight if self.piece.outcome else 0.0
-
 
 @dataclass
 class Studio:
@@ -93,7 +96,7 @@ async def craft(studio: Studio, prepared: Prepared) -> AsyncGenerator[Line | Non
     Of a single line there are fewer alternatives when the particles brought fewer that differ.
 
     Raises:
-        Craftless: the engine brought nothing, since it failed or no way was left.
+        DeadEnd: no particle brought a line.
         QueueFull, EngineStopped, PromptTooLong: as `Engine.add` has it.
     """
     alternatives = prepared.form.alternatives
@@ -137,7 +140,7 @@ async def _stanza(
     for number in range(last + 1):
         seed = studio.seed + 1_000 * place + 31 * number
         found = await _candidates(studio, prepared, draft, number, size, size, seed)
-        chosen = _drawn(found, Random(seed))  # noqa: S311  (it varies lines, it keeps no secret)
+        chosen = _drawn(found, prepared.prompt + draft.text, Random(seed))  # noqa: S311  (it varies lines, it keeps no secret)
         _extend(draft, chosen)
         text = chosen.text if number == last else chosen.text + "\n"
         queue.put_nowait(Line(place, text, chosen.evidence, number == last, draft.bits, draft.num_tokens))
@@ -182,7 +185,7 @@ async def _candidates(
         studio.engine.abort(request_id)
     good = [piece for piece in ended if piece.finish_reason == "stop" and piece.outcome]
     if not good:
-        raise Craftless("no line came of it")
+        raise DeadEnd
     return await asyncio.to_thread(_judged, prepared, draft, good, number)
 
 
@@ -198,16 +201,23 @@ def _judged(prepared: Prepared, draft: Draft, pieces: Sequence[Piece], number: i
     return kept or list(judged.values())
 
 
-def _drawn(candidates: Sequence[Candidate], random: Random) -> Candidate:
-    """One of them, in proportion to its weight."""
-    logs = np.array([candidate.log_weight for candidate in candidates])
-    return random.choices(candidates, np.exp(logs - logs.max()).tolist())[0]
+def _drawn(candidates: Sequence[Candidate], before: str, random: Random) -> Candidate:
+    """One of them, by what the network thinks of it, less what it repeats of the text before."""
+    scores = np.array([candidate.bits - REPEATED_PAIRS * _repeated(candidate.text, before) for candidate in candidates])
+    return random.choices(candidates, np.exp((scores - scores.max()) / CHOICE_BITS).tolist())[0]
+
+
+def _repeated(text: str, before: str) -> float:
+    """The share of the pairs of words in a text that came before."""
+    known = set(pairwise(normalised_words(before)))
+    pairs = list(pairwise(normalised_words(text)))
+    return sum(pair in known for pair in pairs) / max(1, len(pairs))
 
 
 def _extend(draft: Draft, chosen: Candidate) -> None:
     outcome = chosen.piece.outcome
     if outcome is None:
-        raise Craftless("a line without an outcome")
+        raise DeadEnd
     total = draft.bits * draft.num_tokens + outcome.bits * outcome.num_tokens
     draft.num_tokens += outcome.num_tokens
     draft.bits = total / draft.num_tokens

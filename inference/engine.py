@@ -34,7 +34,7 @@ from inference.speller import Speller
 from inference.tokenizer import Tokenizer
 from inference.trie import TokenTrie
 from inference.weights import CheckpointError, Progress, Weights
-from lyrics.constraint import Impossible
+from lyrics.ends import Impossible
 from lyrics.vocabulary import Vocabulary
 
 __all__ = ["Engine", "EngineStats", "EngineStopped", "Piece", "PromptTooLong", "QueueFull"]

@@ -23,7 +23,8 @@ from inference.trie import AFTER_SPACE, AT_LINE_START, Ints
 from lyrics import verify
 from lyrics.arpabet import parse
 from lyrics.clean import normalised_words
-from lyrics.constraint import Impossible, Stanza, Written
+from lyrics.constraint import Stanza
+from lyrics.ends import Impossible, Written
 from lyrics.form import Form, SyllableRange
 from lyrics.originality import IndexUnreadable, OriginalityIndex
 from lyrics.phones import Lexicon, normal
@@ -190,9 +191,7 @@ def _stanza(
     index: OriginalityIndex | None,
     begun: str,
 ) -> Stanza:
-    return Stanza(
-        form, speller.trie.vocabulary, lexicon, rarity=speller.trie.num_tokens, personal=own, index=index, begun=begun
-    )
+    return Stanza(form, speller.book, lexicon, personal=own, index=index, begun=begun)
 
 
 def _continuations(stanza: Stanza, speller: Speller, typed: str) -> Ints:

@@ -17,7 +17,7 @@ from uuid import uuid4
 import structlog
 
 from contracts.wire import MAX_TOKENS, Choice, Completion, CompletionRequest, FinishReason, SamplingParams, Usage
-from inference.crafted import Line, Studio, craft
+from inference.crafted import DeadEnd, Line, Studio, craft
 from inference.delivery import Inbox, Postman
 from inference.engine import Formed
 from inference.forms import BadForm, Prepared, prepare
@@ -51,7 +51,7 @@ async def write(
         UnknownVoice, VoiceRefused, VoicesBusy, Stopping, BucketAway: the voice cannot be had.
         PromptTooLong: the prompt does not fit it.
         QueueFull: too many wait already.
-        BadForm, ImpossibleForm: the form cannot be read, or not be kept.
+        BadForm, ImpossibleForm, DeadEnd: the form cannot be read, or not be kept.
         EngineStopped, EngineFailed: the engine is gone, or went while it was writing.
     """
     began = monotonic()
@@ -103,10 +103,15 @@ async def _write(
                 telemetry.count_lines(voice.name, [line for choice in completion.choices for line in choice.lines])
                 if progress.has_failed or voice.engine.failure is not None:
                     outcome = "failed"
-                    raise EngineFailed
+                    raise DeadEnd if prepared and voice.engine.failure is None else EngineFailed
                 if not progress.unfinished:
                     outcome = "cancelled" if progress.was_cancelled else "finished"
                 yield completion
+    except DeadEnd:
+        outcome = "dead_end"
+        if voice.engine.failure is not None:
+            raise EngineFailed from None
+        raise
     finally:
         telemetry.requests.labels(voice.name, outcome).inc()
         log.info(

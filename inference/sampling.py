@@ -3,7 +3,7 @@
 Nothing is sorted. A token is drawn from the whole distribution and refused if it lies outside the nucleus; a refusal
 also rules out everything less likely, so a row is seldom drawn more than twice. The result is exact.
 Source: rejection sampling as in FlashInfer (Ye et al. 2025, arXiv:2501.01005); top-p, Holtzman et al. 2020;
-repetition penalty, Keskar et al. 2019, section 4.1.
+repetition penalty, Keskar et al. 2019, section 4.1; min-p, Nguyen et al. 2024, arXiv:2407.01082.
 
 A row's draw depends on its logits, its seed and its step alone: noise is a hash of (seed, step, round), and sums run in
 an order that does not depend on the number of rows.
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from contracts.wire import SamplingParams
 
@@ -29,12 +30,14 @@ MAX_ROUNDS = 64
 
 @dataclass(frozen=True)
 class Draw:
-    """What one row needs to know: how to draw, its noise, and the tokens it has seen (for the penalty)."""
+    """What one row needs to know: how to draw, its noise, and the tokens it has seen (for the penalty). A token of less
+    than `min_p` of the likeliest one's weight is left out."""
 
     params: SamplingParams
     seed: int
     step: int
     token_ids: Sequence[int]
+    min_p: float = 0.0
 
 
 @torch.inference_mode()
@@ -104,7 +107,11 @@ def _weights(logits: Tensor, best: Tensor, draws: Sequence[Draw]) -> Tensor:
         theirs = scores[chosen]
         highest = theirs.topk(max(top_k[row] for row in limited), -1).values
         scores[chosen] = theirs.masked_fill_(theirs < highest.gather(1, k[:, None] - 1), float("-inf"))
-    return scores.exp_()
+    weights = scores.exp_()
+    for row, draw in enumerate(draws):
+        if draw.min_p:
+            functional.threshold(weights[row], draw.min_p, 0.0, inplace=True)
+    return weights
 
 
 def _nucleus(weights: Tensor, draws: Sequence[Draw]) -> Tensor:

@@ -13,6 +13,9 @@ from inference.detokenize import TextStream
 from inference.sampling import POISONED, Draw
 from inference.tokenizer import Tokenizer
 
+MIN_P, MIN_P_OF_PARTICLES = 0.04, 0.015
+"""Under a form: what a mask leaves is often a long flat tail, of which most is noise. Particles are chosen from later."""
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -87,7 +90,8 @@ class Sequence:
 
     def draw(self) -> Draw:
         """How its next token is drawn."""
-        return Draw(self.params, self.seed, self.num_written, self.token_ids)
+        min_p = 0.0 if self.form is None else MIN_P if self.island is None else MIN_P_OF_PARTICLES
+        return Draw(self.params, self.seed, self.num_written, self.token_ids, min_p)
 
     def accept(self, token: int) -> Piece | None:
         """Takes the token just drawn; what there is to show for it, if anything."""

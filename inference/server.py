@@ -23,7 +23,7 @@ from contracts import service_token
 from contracts.bucket import BucketAway
 from contracts.settings import Settings, require
 from contracts.wire import Completion, CompletionRequest, ErrorBody, ErrorResponse, VoiceList
-from inference.crafted import Craftless
+from inference.crafted import DeadEnd
 from inference.delivery import Postman
 from inference.engine import EngineStopped, PromptTooLong, QueueFull
 from inference.forms import BadForm, ImpossibleForm
@@ -78,14 +78,14 @@ REFUSALS: dict[type[Exception], tuple[int, str]] = {
     VoiceRefused: (503, "voice_refused"),
     VoicesBusy: (503, "voices_busy"),
     BucketAway: (503, "bucket_away"),
-    Craftless: (503, "engine_failed"),
+    DeadEnd: (503, "dead_end"),
     EngineStopped: (503, "engine_failed"),
     EngineFailed: (503, "engine_failed"),
     NotReady: (503, "not_ready"),
     Stopping: (503, "stopping"),
 }
 FIELDS: dict[type[Exception], str] = {PromptTooLong: "prompt", UnknownVoice: "model", ImpossibleForm: "form"}
-RETRY_AFTER_S: dict[type[Exception], int] = {BucketAway: 5, Craftless: 1, EngineStopped: 1, Stopping: 5}
+RETRY_AFTER_S: dict[type[Exception], int] = {BucketAway: 5, DeadEnd: 1, EngineStopped: 1, Stopping: 5}
 
 
 class Service:

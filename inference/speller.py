@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from inference.tokenizer import Tokenizer
 from inference.trie import Bits, Ints, TokenTrie, Unspellable
-from lyrics.constraint import Foreign, WordSet
+from lyrics.ends import Foreign, WordBook, WordSet
 from lyrics.vocabulary import Words
 
 MARKS = (",", ".", "!", "?", ";")  # no colon: "Hook:" is a heading
@@ -49,9 +49,11 @@ class Speller:
             raise Unspellable("this tokenizer has no token of its own for a line break, so no form can be kept with it")
         self.newline = newline
         self.marks = tuple(token for mark in MARKS if (token := self._token(mark)) is not None)
+        self.commas = tuple(token for token in self.marks if tokenizer.bytes_of[token] == b",")
         self.tokens_per_syllable = float(trie.num_tokens.sum() / trie.vocabulary.num_syllables.sum())
         """On the mean of all words, each counted once: rare ones weigh as much as common ones, so a text has fewer."""
         self._root = lru_cache(MAX_ROOTS)(self._packed_root)
+        self.book = WordBook(trie.vocabulary, trie.num_tokens)
         self._layers: dict[Hashable, Layer] = {}
         self._names: dict[Hashable, int] = {}
 

@@ -25,7 +25,7 @@ class Telemetry:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "ghost_inference_requests",
-            "Completions that were admitted, by how they ended: finished, cancelled or failed",
+            "Completions that were admitted, by how they ended: finished, cancelled, failed or dead_end",
             ("voice", "outcome"),
             registry=self.registry,
         )

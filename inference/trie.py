@@ -21,7 +21,7 @@ from lyrics.vocabulary import Vocabulary, surfaces
 
 AFTER_SPACE, AT_LINE_START = 0, 1
 """The roots."""
-_VERSION = "2"
+_VERSION = "3"
 Ints = NDArray[np.int32]
 Bits = NDArray[np.uint64]
 _TOKEN, _PARENT, _FIRST, _NUM, _LOW, _HIGH = range(6)

@@ -37,6 +37,7 @@ _LEANING = frozenset(
     because 'cause when where though although until unless upon every each i he she we they""".split()
 )
 
+_HEADINGS = frozenset("chorus prechorus verse bridge hook intro outro refrain".split())
 # Every pronouncer gives them one syllable, but not one vowel.
 _FUNCTION_WORDS: dict[str, Phones] = {"a": ("AH0",), "than": ("DH", "AE1", "N")}
 
@@ -243,14 +244,14 @@ def _grouped(values: NDArray[np.int32]) -> dict[int, Words]:
 
 
 def surfaces(word: str) -> Iterable[str]:
-    """How a word may be written: `i` and its kin are always capital.
+    """How a word may be written: `i` and its kin are always capital, and what heads a section never is.
 
     >>> [*surfaces("night"), *surfaces("i'm"), *surfaces("'cause")]
     ['night', 'Night', "I'm", "'cause"]
     """
     if word != "i" and not word.startswith("i'"):
         yield word
-    if word[0] != "'":
+    if word[0] != "'" and word not in _HEADINGS:
         yield word[0].upper() + word[1:]
 
 

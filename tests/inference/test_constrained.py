@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from inference.constrained import FormState
+from inference.constrained import FEWEST_AFTER_COMMA, FormState
 from inference.forms import BadForm, ImpossibleForm
 from inference.speller import Speller
 from inference.trie import TokenTrie
@@ -43,8 +43,7 @@ def small(speller: Speller) -> Speller:
 
 
 def state_of(speller: Speller, form: Form, seed: int = 0, index: OriginalityIndex | None = None) -> FormState:
-    trie = speller.trie
-    return FormState(speller, Stanza(form, trie.vocabulary, LEXICON, rarity=trie.num_tokens, index=index), seed=seed)
+    return FormState(speller, Stanza(form, speller.book, LEXICON, index=index), seed=seed)
 
 
 def all_texts(speller: Speller, state: FormState, written: bytes = b"") -> Iterator[str]:
@@ -167,7 +166,7 @@ def test_each_mask_is_what_a_scan_over_all_words_allows(speller: Speller, scan: 
     form = Form(**asked)
     random = Random(4)  # noqa: S311  (it varies texts)
     trie = speller.trie
-    stanza = Stanza(form, trie.vocabulary, LEXICON, rarity=trie.num_tokens)
+    stanza = Stanza(form, speller.book, LEXICON)
     state = FormState(speller, stanza, seed=4)
     before: list[str] = []
     for number in range(form.num_lines):
@@ -183,7 +182,11 @@ def test_each_mask_is_what_a_scan_over_all_words_allows(speller: Speller, scan: 
                 end, left = at + len(trie.vocabulary.sounds[word].stresses), line.paid(owed, word)
                 goes_on, ends = scan.goes_on(line, word, at, owed), scan.ends(line, word, at, owed)
                 after = scan.words(stanza, line, end, left, said) if goes_on else set()
-                expected |= scan.tokens(after, " ", ()) | set(speller.marks) | ({speller.newline} if ends else set())
+                expected |= scan.tokens(after, " ", ())
+                if ends:
+                    expected |= {speller.newline, *speller.marks}
+                elif goes_on and line.plan.high - end >= FEWEST_AFTER_COMMA:
+                    expected |= set(speller.commas)
             assert set(tokens_of(state.mask())) == expected
             token = random.choice(sorted(expected - set(speller.marks)))
             state.advance(token)
@@ -199,16 +202,26 @@ def test_each_mask_is_what_a_scan_over_all_words_allows(speller: Speller, scan: 
 
 
 def test_after_a_mark_a_word_or_the_end_follows(small: Speller) -> None:
-    state = state_of(small, Form(scheme="X", syllables=2))
+    state = state_of(small, Form(scheme="X", syllables=5))
     for token in small.encode("moon"):
         state.advance(token)
     before = set(tokens_of(state.mask()))
-    assert set(small.marks) < before
-    state.advance(small.marks[0])
+    assert before & set(small.marks) == set(small.commas), "a full stop comes at the end alone"
+    state.advance(small.commas[0])
     after = set(tokens_of(state.mask()))
     assert after < before
     assert not after & set(small.marks)
     assert all(small.tokenizer.bytes_of[token].startswith(b" ") for token in after)
+
+
+def test_no_mark_comes_just_before_the_last_word(small: Speller) -> None:
+    state = state_of(small, Form(scheme="X", syllables=2))
+    for token in small.encode("moon"):
+        state.advance(token)
+    assert not set(tokens_of(state.mask())) & set(small.marks)
+    for token in small.encode(" night"):
+        state.advance(token)
+    assert set(small.marks) < set(tokens_of(state.mask()))
 
 
 def test_a_copy_goes_its_own_way(small: Speller) -> None:
@@ -263,7 +276,7 @@ def test_the_judge_finds_nothing(speller: Speller, asked: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    "prompt", ["I keep my eyes on the ro", "I keep my eyes on the Ro", "morn", "You can", "I'm call"]
+    "prompt", ["I keep my eyes on the ro", "I keep my eyes on the Ro", "mo", "You can", "I'm call"]
 )
 def test_a_half_typed_word_goes_on(speller: Speller, prompt: str) -> None:
     fragment = prompt.rpartition(" ")[2]

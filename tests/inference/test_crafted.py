@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from contracts.wire import SamplingParams
-from inference.crafted import Craftless, Line, Studio, craft
+from inference.crafted import DeadEnd, Line, Studio, craft
 from inference.delivery import Postman
 from inference.engine import Engine, Formed
 from inference.forms import Prepared
@@ -127,7 +127,7 @@ def test_a_stopped_engine_is_told(oracles: dict[str, Oracle], speller: Speller) 
     prepared = ready(speller, prompt=LOW, scheme="AABB", syllables=8, mode="crafted", alternatives=2)
     with serving(oracles["llama"].directory) as engine:
         pass
-    with pytest.raises((Craftless, RuntimeError)):
+    with pytest.raises((DeadEnd, RuntimeError)):
         crafted(engine, prepared)
 
 
