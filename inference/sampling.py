@@ -110,8 +110,8 @@ def _weights(logits: Tensor, best: Tensor, draws: Sequence[Draw]) -> Tensor:
 
 
 def _nucleus(weights: Tensor, draws: Sequence[Draw]) -> Tensor:
-    """Draws one token a row, in proportion to `weights`, out of the smallest set that holds `top_p` of them, and of that
-    set out of those that have `min_p` of the likeliest one's.
+    """Draws one token a row, in proportion to `weights`, out of the smallest set that holds `top_p` of them, less those
+    below `min_p` of the likeliest one's.
 
     Tokens as likely as the set's last one belong to it. `weights` is `[num_rows, padded vocab]`.
     """

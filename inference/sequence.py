@@ -14,7 +14,7 @@ from inference.sampling import POISONED, Draw
 from inference.tokenizer import Tokenizer
 
 MIN_P, MIN_P_OF_PARTICLES = 0.04, 0.006
-"""Under a form: what a mask leaves is often a long flat tail, of which most is noise. Particles are chosen from later."""
+"""Under a form: what a mask leaves is often a long flat tail, most of it noise. Particles are chosen from later."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from transformers import (
     LogitsProcessorList,
+    MinPLogitsWarper,
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
@@ -14,7 +15,7 @@ from transformers import (
 )
 
 from contracts.wire import SamplingParams
-from inference.sampling import POISONED, Draw, sample, uniform
+from inference.sampling import POISONED, Draw, hold, sample, uniform
 
 VOCAB = 300
 
@@ -112,3 +113,28 @@ def test_noise_is_uniform_and_never_repeats() -> None:
     assert len(np.unique(noise)) == len(noise)
     assert 0 <= noise.min() < noise.max() < 1
     assert np.histogram(noise, 20, (0, 1))[0] == pytest.approx(5000, rel=0.07)
+
+
+def test_min_p_leaves_out_what_transformers_leaves_out() -> None:
+    num, row = 40_000, logits()
+    warm = TemperatureLogitsWarper(0.8)(torch.tensor([[0]]), row[None].clone())
+    expected = MinPLogitsWarper(0.1)(torch.tensor([[0]]), warm)[0].softmax(-1).numpy()
+    asked = SamplingParams(temperature=0.8, top_p=1.0)
+    tokens = sample(row.repeat(num, 1), [Draw(asked, seed, 3, [0], min_p=0.1) for seed in range(num)])
+    counts = np.bincount(tokens, minlength=VOCAB)
+    assert counts[expected == 0].sum() == 0
+    likely = expected * num >= 10
+    deviation = (counts[likely] - expected[likely] * num) / np.sqrt(expected[likely] * num)
+    assert np.abs(deviation).max() < 4.5
+
+
+def test_a_held_row_keeps_what_its_mask_allows_and_others_keep_all() -> None:
+    allowed = {0, 7, 8, 299}
+    mask = np.zeros(-(-VOCAB // 8), np.uint8)
+    for token in allowed:
+        mask[token // 8] |= 1 << token % 8
+    rows = logits().repeat(2, 1)
+    hold(rows, {1: mask})
+    assert rows[0].equal(logits())
+    assert {token for token in range(VOCAB) if rows[1, token].isfinite()} == allowed
+    assert rows[1, 7] == logits()[7]
