@@ -28,7 +28,7 @@ from lyrics.ends import Written
 
 PARTICLES, PARTICLES_OF_MANY = 8, 4
 """In an island, when it is the only one, and when there are others."""
-CHOICE_BITS, REPEATED_PAIRS = 0.4, 4.0
+CHOICE_BITS, REPEATED_PAIRS = 0.35, 4.0
 """In bits a token: how much better a line must be to be e times as likely to go on, and what it loses for repeating all
 pairs of words of the text before."""
 SAME_END, SHARED_WORDS = 1.5, 2.0
