@@ -128,7 +128,8 @@ def _legend() -> Component:
         [
             "The small number says over how many vowels a word rhymes with one just before it, and the line under it "
             "grows with it. The letter before a line is its rhyme group. ",
-            f"{STRONG} is a strong beat, {WEAK} a weak one.",
+            f"{STRONG} is a strong beat, {WEAK} a weak one, as the line is most likely said; where the metre asks for "
+            "another number of syllables, it says so.",
         ],
         className="nothing",
     )

@@ -104,8 +104,10 @@ class Form(BaseModel):
         default={}, description="by letter, words that stand elsewhere and that its lines must rhyme with"
     )
     explicit: bool = Field(default=False, description="whether explicit words are allowed")
-    originality: Originality | None = None
-    mode: Literal["fast", "crafted"] = "fast"
+    originality: Originality | None = Field(default=None, description="what the text may not repeat")
+    mode: Literal["fast", "crafted"] = Field(
+        default="fast", description="as it comes; or several drafts of each line, of which the best are kept"
+    )
     alternatives: int = Field(default=5, ge=1, le=10, description="ranked alternatives, in crafted mode")
 
     @field_validator("scheme")

@@ -66,7 +66,8 @@ class Take(BaseModel):
 
 
 class GenerationFailure(BaseModel):
-    """Why a generation failed; with `impossible_form` come forms that could be kept."""
+    """Why a generation failed. With `impossible_form` come forms that could be kept; with `dead_end` no line came this
+    time, and another try may bring one."""
 
     code: str
     message: str
@@ -188,7 +189,8 @@ class Suggestions(BaseModel):
 
 
 class LineAnalysis(BaseModel):
-    """A sung line. `heat` has its words, each with the number of vowels that it rhymes over."""
+    """A sung line, in the likeliest way to say it. `metre` is in words, and says so where it asks for another number of
+    syllables. `heat` has the line's words, each with the number of vowels that it rhymes over."""
 
     text: str
     letter: str

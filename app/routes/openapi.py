@@ -56,8 +56,8 @@ OPEN: Json = {"security": []}
 EVENTS = (
     "Server-sent events. `token` {take, text}: a piece of text. `line` {take, number, text, num_syllables, ...}: the "
     "evidence of a line that was written to a form, as `LineEvidence`, after the text that ended it. `done` {state, "
-    "takes, usage}: the end, also of a cancelled one. `error` {code, message, offers}: the end of a failed one. Each "
-    "has an `id`; send the last one seen as `Last-Event-ID` to go on from there."
+    "takes, usage}: the end, also of a cancelled one. `error` {code, message, offers}: the end of a failed one, as "
+    "`GenerationFailure`. Each has an `id`; send the last one seen as `Last-Event-ID` to go on from there."
 )
 
 
