@@ -44,6 +44,7 @@ from lyrics.verify import verify
 
 # -- the work ---------------------------------------------------------------------------------------------------------
 
+MOST_READ = 150  # texts whose bits are measured
 SHORTEST = {"limerick": (8, 8, 5, 5, 8)}
 
 
@@ -315,20 +316,25 @@ def main(arguments: list[str]) -> None:
 
 
 def fluency(bench: Bench, directory: Path, written: Sequence[Stanza], num: int) -> dict[str, float]:
-    """The form's cost in bits and variety, against free texts of the same network."""
-    free = asyncio.run(write_freely(bench, written))
+    """The form's cost in bits and variety, against free texts of the same network: at least `num` stanzas, all of the
+    same prompts, so that each prompt has as many texts as it can."""
+    by_prompt: dict[str, list[Stanza]] = defaultdict(list)
+    for stanza in written:
+        by_prompt[stanza.prompt].append(stanza)
+    ours: list[Stanza] = []
+    for texts in by_prompt.values():
+        ours += texts if len(ours) < num else []
+    free = asyncio.run(write_freely(bench, ours))
     sample = random.Random(1)
-    some, some_free = (sample.sample(list(texts), min(num, len(texts))) for texts in (written, free))
+    some, some_free = (sample.sample(list(texts), min(MOST_READ, len(texts))) for texts in (ours, free))
     bits, free_bits = (bits_per_token(bench, directory, texts) for texts in (some, some_free))
-    num_words = fewest_words(written, free)
-    ours, theirs = variety(written, num_words), variety(free, num_words)
+    num_words = fewest_words(ours, free)
+    figures, theirs = variety(ours, num_words), variety(free, num_words)
     result = {"bits_per_token": bits, "free_bits_per_token": free_bits, "tax_bits": bits - free_bits}
-    for name, value in ours.items():
-        result |= {
-            name: value,
-            f"free_{name}": theirs[name],
-            f"{name}_ratio": value / theirs[name] if theirs[name] else 0.0,
-        }
+    result |= {"texts_per_prompt": len(ours) / len({stanza.prompt for stanza in ours})}
+    for name, value in figures.items():
+        ratio = value / theirs[name] if theirs[name] else 0.0
+        result |= {name: value, f"free_{name}": theirs[name], f"{name}_ratio": ratio}
     return result
 
 
