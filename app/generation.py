@@ -48,6 +48,8 @@ HEARTBEAT_S = 5.0
 LOOK_AGAIN_S = 0.25
 SPARE_STREAMS = 4
 TERMINAL = ("done", "error")
+MAX_CRAFTED = 4
+"""Crafted texts of one writer at once: each line of one takes as many places as a fast text of several takes."""
 TOKENS_A_SYLLABLE, TOKENS_A_LINE = 3, 4
 """What a line may cost at most: a syllable of a rare word is spelled in three tokens; marks and the line's end."""
 
@@ -154,7 +156,9 @@ def start(session: Session, writer_id: UUID, request: Request) -> Started:
         form=request.form.model_dump(mode="json") if request.form else None,
         deed=request.deed.model_dump() if request.deed else None,
         placed=_shown(placed),
-        tokens_reserved=_reserve(session, writer_id, _bound(params, form)),
+        tokens_reserved=_reserve(
+            session, writer_id, _bound(params, form), is_crafted=bool(form and form.mode == "crafted")
+        ),
     )
     session.add(row)
     session.commit()
@@ -343,7 +347,7 @@ def _check_voice(voice: str) -> None:
         )
 
 
-def _reserve(session: Session, writer_id: UUID, needed: int) -> int:
+def _reserve(session: Session, writer_id: UUID, needed: int, *, is_crafted: bool) -> int:
     if not reserve_tokens(session, writer_id, needed):
         account = account_of(session, writer_id)
         renewal = (
@@ -358,6 +362,13 @@ def _reserve(session: Session, writer_id: UUID, needed: int) -> int:
     if num_open(session, writer_id) >= limit:
         raise TooMany(
             f"You have {limit} texts being written already. Wait for one to end, or stop it.",
+            code="too_many_generations",
+            retry_after_s=5,
+        )
+    if is_crafted and num_open(session, writer_id, crafted=True) >= MAX_CRAFTED:
+        raise TooMany(
+            f"You have {MAX_CRAFTED} crafted texts being written already, which take many lines each. Wait for one to "
+            "end, stop it, or ask in fast mode.",
             code="too_many_generations",
             retry_after_s=5,
         )

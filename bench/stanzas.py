@@ -196,6 +196,7 @@ async def _crafted(bench: Bench, postman: Postman, stanza: Stanza, prepared: Pre
         SamplingParams(temperature=temperature, top_p=TOP_P, max_tokens=min(prepared.max_tokens, MAX_LEN // 2)),
         stanza.seed * 1_000_003,
         PATIENCE_S,
+        asyncio.Semaphore(1),
     )
     return "".join([line.text async for line in craft(studio, prepared) if line])
 

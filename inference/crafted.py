@@ -20,7 +20,7 @@ import numpy as np
 
 from contracts.wire import LineEvidence, SamplingParams
 from inference.delivery import Inbox
-from inference.engine import Engine, Formed
+from inference.engine import Engine, Formed, QueueFull
 from inference.forms import Prepared
 from inference.sequence import Piece
 from lyrics.clean import normalised_words
@@ -28,7 +28,7 @@ from lyrics.ends import Written
 
 PARTICLES, PARTICLES_OF_MANY = 8, 4
 """In an island, when it is the only one, and when there are others."""
-CHOICE_BITS, REPEATED_PAIRS = 0.35, 4.0
+CHOICE_BITS, REPEATED_PAIRS = 0.25, 4.0
 """In bits a token: how much better a line must be to be e times as likely to go on, and what it loses for repeating all
 pairs of words of the text before."""
 SAME_END, SHARED_WORDS = 1.5, 2.0
@@ -88,6 +88,8 @@ class Studio:
     params: SamplingParams
     seed: int
     patience_s: float
+    turns: asyncio.Semaphore
+    """Lines that all crafted texts of a voice write at once: each takes several slots, and others want to write too."""
 
 
 async def craft(studio: Studio, prepared: Prepared) -> AsyncGenerator[Line | None, None]:
@@ -138,7 +140,7 @@ async def _stanza(
     draft = Draft()
     last = prepared.form.num_lines - 1
     for number in range(last + 1):
-        seed = studio.seed + 1_000 * place + 31 * number
+        seed = _spread(studio.seed, place, number)
         found = await _candidates(studio, prepared, draft, number, size, size, seed)
         chosen = _drawn(found, prepared.prompt + draft.text, Random(seed))  # noqa: S311  (it varies lines, it keeps no secret)
         _extend(draft, chosen)
@@ -147,8 +149,12 @@ async def _stanza(
 
 
 async def _one_line(studio: Studio, prepared: Prepared, alternatives: int) -> AsyncGenerator[Line | None, None]:
-    size = PARTICLES if alternatives == 1 else PARTICLES_OF_MANY
-    work = asyncio.create_task(_candidates(studio, prepared, Draft(), 0, size * alternatives, size, studio.seed))
+    size = (
+        PARTICLES if alternatives == 1 else max(2, min(PARTICLES_OF_MANY, studio.engine.num_slots // 2 // alternatives))
+    )
+    work = asyncio.create_task(
+        _candidates(studio, prepared, Draft(), 0, size * alternatives, size, _spread(studio.seed, 0, 0))
+    )
     try:
         while not (await asyncio.wait({work}, timeout=studio.patience_s))[0]:
             yield None
@@ -170,23 +176,47 @@ async def _candidates(
         num_typed_bytes=len(prepared.typed.encode()) if number == 0 else 0,
         island_size=size,
     )
+    async with studio.turns:
+        ended = await _brought(studio, draft, formed, num_takes, seed)
+    good = [piece for piece in ended if piece.finish_reason == "stop" and piece.outcome]
+    if not good:
+        raise DeadEnd
+    return await asyncio.to_thread(_judged, prepared, draft, good, number)
+
+
+async def _brought(studio: Studio, draft: Draft, formed: Formed, num_takes: int, seed: int) -> list[Piece]:
+    """The last pieces of all particles. A queue that is full is waited for, once a line has been shown."""
     inbox = Inbox()
     request_id = f"{studio.request_id}-{seed}"
     params = studio.params.model_copy(update={"seed": seed, "n": 1, "stop": ()})
     prompt_ids = await asyncio.to_thread(studio.encode, draft.text)
-    studio.engine.add(
-        request_id, prompt_ids, params, lambda pieces: studio.drop(inbox, pieces), formed=formed, num_takes=num_takes
-    )
+    while True:
+        try:
+            studio.engine.add(
+                request_id,
+                prompt_ids,
+                params,
+                lambda pieces: studio.drop(inbox, pieces),
+                formed=formed,
+                num_takes=num_takes,
+            )
+            break
+        except QueueFull as full:
+            if not draft.text:
+                raise
+            await asyncio.sleep(full.retry_after_s)
     ended: list[Piece] = []
     try:
         while len(ended) < num_takes:
             ended += [piece for piece in await inbox.take(studio.patience_s) if piece.finish_reason]
     finally:
         studio.engine.abort(request_id)
-    good = [piece for piece in ended if piece.finish_reason == "stop" and piece.outcome]
-    if not good:
-        raise DeadEnd
-    return await asyncio.to_thread(_judged, prepared, draft, good, number)
+    return ended
+
+
+def _spread(seed: int, place: int, number: int) -> int:
+    """The seed of a line's first particle; others follow it, so neighbouring seeds must lie far apart."""
+    return (seed * 1_000_003 + place * 10_007 + number * 101) % (1 << 62)
 
 
 def _judged(prepared: Prepared, draft: Draft, pieces: Sequence[Piece], number: int) -> list[Candidate]:

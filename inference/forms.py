@@ -175,7 +175,15 @@ def _index(form: Form, folder: Path) -> OriginalityIndex | None:
         return None
     name = form.originality.dataset
     try:
-        return OriginalityIndex.load(folder / checked_name(name))
+        index = OriginalityIndex.load(folder / checked_name(name))
+        if form.originality.n in index.sizes:
+            return index
+        raise BadForm(
+            f"the index {name!r} knows runs of {', '.join(map(str, index.sizes))} words: choose one of these for n",
+            "form.originality.n",
+        )
+    except BadForm:
+        raise
     except (IndexUnreadable, ValueError):
         raise BadForm(
             f"there is no index called {name[:80]!r}: `ghost lyrics index` builds one, or leave originality away",
@@ -252,6 +260,8 @@ def _changes(form: Form) -> Iterator[tuple[str, dict[str, Any]]]:
         wider = SyllableRange(min=max(1, low - 2), max=min(24, high + 2))
         metre = form.metre if form.metre and len(set(form.metre)) > 2 else None
         yield f"{wider.min} to {wider.max} syllables", {"syllables": wider, "metre": metre}
+    if not form.explicit:
+        yield "explicit words allowed", {"explicit": True}
     for word in form.include:
         yield f"the same without {word!r}", {"include": tuple(other for other in form.include if other != word)}
     if form.include:

@@ -152,6 +152,7 @@ class _Trip:
         heartbeat_s: float,
     ) -> None:
         self._engine = voice.engine
+        self._turns = voice.turns
         self._frame = voice.manifest.frame if wanted.framed else None
         self._postman = postman
         self._prepared = prepared
@@ -196,7 +197,9 @@ class _Trip:
             self._params,
             seed,
             self._heartbeat_s,
+            self._turns,
         )
+        self._progress.num_prompt_tokens = len(await asyncio.to_thread(self._encode, ""))
         async with aclosing(craft(studio, self._prepared)) as lines:
             async for line in lines:
                 yield self._progress.add_line(line) if line else None

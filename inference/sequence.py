@@ -13,7 +13,7 @@ from inference.detokenize import TextStream
 from inference.sampling import POISONED, Draw
 from inference.tokenizer import Tokenizer
 
-MIN_P, MIN_P_OF_PARTICLES = 0.04, 0.01
+MIN_P, MIN_P_OF_PARTICLES = 0.04, 0.025
 """Under a form: what a mask leaves is often a long flat tail, most of it noise. Particles are chosen from later."""
 
 

@@ -30,6 +30,7 @@ from inference.telemetry import Telemetry
 from inference.trie import Unspellable
 
 KEEP_EVERY_S = 2.0
+CRAFTED_LINES = 2
 log = structlog.get_logger()
 
 
@@ -74,6 +75,8 @@ class Voice:
     engine: Engine
     indexes: Path
     """Where the originality indexes lie."""
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CRAFTED_LINES))
+    """Who crafts a line takes one while it is written."""
     num_borrowed: int = 0
     last_used: float = field(default_factory=monotonic)
     retired: bool = False

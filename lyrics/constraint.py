@@ -17,7 +17,7 @@ import numpy as np
 
 from lyrics.clean import is_heading, normalised_words
 from lyrics.ends import Ends, Foreign, Impossible, Span, WordBook, WordSet, Written, numbers_of, without
-from lyrics.explicit import find_explicit, is_explicit
+from lyrics.explicit import explicit_pairs, find_explicit, is_explicit
 from lyrics.form import Form, LineForm
 from lyrics.originality import OriginalityIndex
 from lyrics.phones import Lexicon, Phones
@@ -101,6 +101,7 @@ class Stanza:
         self._personal = tuple(dict.fromkeys(personal))
         excluded = [normalised_words(word) for word in form.exclude]
         self.phrases = tuple(words for words in excluded if len(words) > 1)
+        self.phrases += () if form.explicit else tuple(explicit_pairs())
         self._excluded = frozenset(words[0] for words in excluded if len(words) == 1)
         self.foreign = [self._foreign(word, may_rhyme=True) for word in self._personal if self._may_stand(word)]
         self._include = [self._included(word) for word in form.include]

@@ -21,7 +21,9 @@ _DISGUISES = {
     "a": "a4@", "b": "b8", "c": "ck(", "e": "e3", "g": "g9q", "h": "h#", "i": "i1!|l", "k": "kc", "l": "l1|", "o": "o0",
     "s": "sz5$", "t": "t7+", "u": "uv",
 }  # fmt: skip
-_LOOK_ALIKES = str.maketrans("асеорухіѕкмнтвαοερυικντ€µ¡", "aceopyxiskmhtbaoepuikvteui")  # Cyrillic and Greek
+_LOOK_ALIKES = str.maketrans(
+    "асеорухіѕкмнтвαοερυικντսոօհց€µ¡", "aceopyxiskmhtbaoepuikvtunohgeui"
+)  # Cyrillic, Greek, Armenian
 _MARKS = "4@8(39#1!|05$7+*"
 _TOKEN = re.compile(rf"[a-z{re.escape(_MARKS)}][a-z'{re.escape(_MARKS)}]*")
 _SPELLED_OUT = re.compile(r"(?<![a-z0-9'])[a-z@$!*0-9](?:[ \t.,\-_~/|·]{1,3}[a-z@$!*0-9](?![a-z0-9'])){2,}")
@@ -74,6 +76,9 @@ def _candidates(folded: str) -> Iterator[tuple[int, int, str]]:
             yield match.start(), match.end(), joined[1:]
     for match in _PARTED.finditer(folded):
         yield match.start(), match.end(), re.sub(r"[.\-_~/|·]", "", match.group())
+    for left, right in pairwise(tokens):
+        if (left[2], right[2]) in explicit_pairs() and folded[left[1] : right[0]].isspace():
+            yield left[0], right[1], left[2] + right[2]
     for num in (2, 3):
         for parts in zip(*(tokens[offset:] for offset in range(num)), strict=False):
             gaps = (folded[left[1] : right[0]] for left, right in pairwise(parts))
@@ -109,6 +114,17 @@ def _is_readable(token: str) -> bool:
 def _entries() -> tuple[str, ...]:
     lines = (line.partition("#")[0] for line in LIST.read_text(encoding="utf-8").splitlines())
     return tuple(word for line in lines for word in line.split())
+
+
+@cache
+def explicit_pairs() -> frozenset[tuple[str, str]]:
+    """Clean words that are explicit side by side.
+
+    >>> ("blow", "job") in explicit_pairs()
+    True
+    """
+    pairs = (entry.partition("-") for entry in _entries() if entry[0] != "=" and "-" in entry)
+    return frozenset((left, right) for left, _, right in pairs)
 
 
 @cache
@@ -148,7 +164,11 @@ def _folded(text: str) -> tuple[str, list[int]]:
     folded: list[str] = []
     origin: list[int] = []
     for index, char in enumerate(text):
-        if unicodedata.category(char) in ("Cf", "Mn"):  # zero-width and combining marks
+        if unicodedata.category(char) in (
+            "Cf",
+            "Mn",
+            "So",
+        ):  # zero-width and combining marks, and signs between letters
             continue
         plain = (
             char.lower() if char.isascii() else unicodedata.normalize("NFKD", char).casefold().translate(_LOOK_ALIKES)

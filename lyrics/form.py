@@ -169,6 +169,10 @@ class Form(BaseModel):
         unknown = set(self.rhymes) - set(self.scheme) | set(self.rhymes) & {FREE_LINE}
         if unknown:
             raise ValueError(f"rhymes names {min(unknown)[:8]!r}, which is no letter that rhymes in {self.scheme}")
+        for name, words in (("include", self.include), ("exclude", self.exclude)):
+            for word in words:
+                if not normalised_words(word):
+                    raise ValueError(f"{name} has {word!r}, in which there is no word: take it off the list")
         twice = set(map(normalised_words, self.include)) & set(map(normalised_words, self.exclude))
         if twice:
             raise ValueError(f"{' '.join(min(twice))!r} is both included and excluded: take it off one list")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from lyrics.clean import is_heading, normalised_words
-from lyrics.form import FREE_LINE, MAX_SYLLABLES, MAX_WORDS, Form
+from lyrics.form import FREE_LINE, MAX_RHYMES, MAX_SYLLABLES, MAX_WORDS, Form
 from lyrics.syllables import words_of
 
 Kind = Literal["next_line", "fill", "rewrite", "verse"]
@@ -229,7 +229,8 @@ def _line_form(form: Form, index: int, others: Sequence[tuple[int, str]]) -> For
     """The form of one line at its place in the stanza."""
     line, letter = form.line_forms()[index], form.scheme[index]
     partners = [_end(text) for place, text in others if form.scheme[place] == letter != FREE_LINE]
-    given = dict.fromkeys((*form.rhymes.get(letter, ()), *filter(None, partners)))
+    ends = [*filter(None, partners)]
+    given = dict.fromkeys((*form.rhymes.get(letter, ())[: MAX_RHYMES - len(ends)], *ends))
     changes: dict[str, Any] = {
         "scheme": letter,
         "rhymes": {letter: tuple(given)} if given else {},

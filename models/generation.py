@@ -291,7 +291,9 @@ def take_events(take: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return [("token", {"take": take["index"], "text": take["text"]}), *evidence]
 
 
-def num_open(session: Session, user_id: UUID) -> int:
-    """How many generations of this user are going on."""
+def num_open(session: Session, user_id: UUID, *, crafted: bool = False) -> int:
+    """How many generations of this user are going on; with `crafted`, how many of these are crafted."""
     open_ones = select(func.count()).where(Generation.user_id == user_id, Generation.state.in_(OPEN_STATES))
+    if crafted:
+        open_ones = open_ones.where(Generation.form["mode"].astext == "crafted")
     return session.scalar(open_ones) or 0

@@ -88,3 +88,15 @@ def test_a_writer_s_own_pronunciation_makes_the_rhyme(alice: Caller) -> None:
     _, _, shown = written(alice, prompt="I ate an orange", deed={"kind": "next_line", "line": 1})
     line = shown["takes"][0]["lines"][0]
     assert (line["failures"], line["partner"]["word"]) == ([], "orange")
+
+
+def test_a_writer_cannot_fill_the_service_with_crafted_texts(alice: Caller) -> None:
+    form = {"scheme": "AABBCCDD", "syllables": 8, "mode": "crafted", "alternatives": 2}
+    answers = [alice("POST", "/generations", {"voice": TINY, "prompt": LYRIC + "\n", "form": form}) for _ in range(8)]
+    begun = [answer.json["id"] for answer in answers if answer.status_code == 201]
+    assert begun
+    refused = next(answer for answer in answers if answer.status_code != 201)
+    assert refused.status_code == 429
+    assert "crafted" in refused.json["error"]["message"]
+    for generation_id in begun:
+        alice("DELETE", f"/generations/{generation_id}")

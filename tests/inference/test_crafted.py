@@ -32,7 +32,14 @@ async def _lines(engine: Engine, prepared: Prepared, seed: int, num: int | None,
     postman = Postman(asyncio.get_running_loop())
     params = SamplingParams(max_tokens=min(prepared.max_tokens, 380), temperature=temperature)
     studio = Studio(
-        engine, postman.drop, lambda text: engine.encode(prepared.prompt + text), f"r{seed}", params, seed, 5.0
+        engine,
+        postman.drop,
+        lambda text: engine.encode(prepared.prompt + text),
+        f"r{seed}",
+        params,
+        seed,
+        5.0,
+        asyncio.Semaphore(2),
     )
     found: list[Line] = []
     stream = craft(studio, prepared)
