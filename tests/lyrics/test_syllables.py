@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lyrics.arpabet import parse
@@ -96,6 +96,7 @@ def test_syllables_lose_no_phone(word: str) -> None:
     assert tuple(rebuilt) == phones
 
 
+@settings(deadline=None)  # the first call reads the dictionary
 @given(st.text(max_size=80))
 def test_any_line_has_a_reading(line: str) -> None:
     assert readings(line, Lexicon())
