@@ -34,7 +34,8 @@ WRITTEN_AT_WILL = str.maketrans({"ː": "", "ɾ": "t", "ʔ": "t", "ᵻ": "ə", "�
 
 
 class Heard(NamedTuple):
-    """How many syllables espeak-ng says, and its rhyming part; "" where it stresses nothing (`it`, `them`)."""
+    """How many syllables espeak-ng says, and its rhyming part: from the last stress, in a word of one syllable from its
+    vowel (`it`, `you`); "" where it stresses nothing of a longer one."""
 
     num_syllables: int
     rhyming_part: str
@@ -58,7 +59,8 @@ def _heard(spoken: str) -> Heard:
     plain = re.sub("[ˈˌː ]", "", spoken)
     last_word = spoken.split(" ")[-1]
     stress = max(last_word.rfind("ˈ"), last_word.rfind("ˌ"))
-    part = last_word[stress + 1 :] if stress >= 0 else ""
+    is_short = len(NUCLEUS.findall(re.sub("[ː]", "", last_word))) == 1  # at a line's end it carries the beat: you, it
+    part = last_word[stress + 1 :] if stress >= 0 else last_word if is_short else ""
     nucleus = NUCLEUS.search(part)
     return Heard(len(NUCLEUS.findall(plain)), part[nucleus.start() :] if nucleus else "")
 
