@@ -20,7 +20,7 @@ from app.errors import AllowanceSpent, BadInput, NotFound, TooMany
 from app.plain_text import checked_text
 from contracts.wire import MAX_PRONUNCIATIONS
 from lyrics.analysis import analyse
-from lyrics.arpabet import parse
+from lyrics.arpabet import is_vowel, num_syllables, parse
 from lyrics.hearing import HeardLine, hear
 from lyrics.phones import Lexicon, Phones, normal
 from lyrics.rhyme import last_stressed
@@ -193,8 +193,10 @@ def _one_word(text: str, *, field: str) -> str:
 def _with_end_of(word: str, like: str, lexicon: Lexicon) -> Phones:
     """The word with its own beginning, up to its last stressed vowel, and from there on the sound of the other.
 
-    >>> _with_end_of("chair", "fear", _EVERYBODY)
-    ('CH', 'IH1', 'R')
+    It loses no syllable: what takes a shorter end keeps the more of its own.
+
+    >>> _with_end_of("chair", "fear", _EVERYBODY), " ".join(_with_end_of("orange", "syringe", _EVERYBODY))
+    (('CH', 'IH1', 'R'), 'AO2 R IH1 N JH')
     """
     if word == like:
         raise BadInput(f"{word!r} sounds like itself already: name another word.", code="same_word", field="like")
@@ -212,6 +214,11 @@ def _with_end_of(word: str, like: str, lexicon: Lexicon) -> Phones:
         )
     beginning, model = own[0].phones, models[0].phones
     at, from_ = last_stressed(beginning), last_stressed(model)
+    num_taken = num_syllables(model[from_:])
+    if num_syllables(beginning[at:]) > num_taken:
+        vowels = [place for place, phone in enumerate(beginning) if is_vowel(phone)]
+        at = vowels[-num_taken]
+        beginning = (*(phone.replace("1", "2") for phone in beginning[:at]), *beginning[at:])
     stress = beginning[at][-1] if beginning[at][-1] != "0" else model[from_][-1]
     return (*beginning[:at], model[from_][:-1] + stress, *model[from_ + 1 :])
 

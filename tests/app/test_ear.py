@@ -112,7 +112,7 @@ def test_a_later_pronunciation_replaces_an_earlier_one(alice: Caller) -> None:
     [
         ("chair", "fear", "CH IH1 R"),
         ("midnight", "mid", "M IH1 D N IH2 D"),
-        ("orange", "door", "AO1 R"),
+        ("orange", "syringe", "AO2 R IH1 N JH"),
         ("don't", "want", "D AA1 N T"),
         ("shawty", "naughty", "SH AO1 T IY0"),
     ],
