@@ -72,7 +72,8 @@ class Prepared:
     def max_tokens(self) -> int:
         """More tokens than the text will have."""
         lines = self.form.line_forms()
-        return sum(math.ceil(2 * self.speller.tokens_per_syllable * line.max_syllables) + 4 for line in lines)
+        each = max(3.0, 2 * self.speller.tokens_per_syllable)  # "no, no, no" has two a syllable
+        return sum(math.ceil(each * line.max_syllables) + 4 for line in lines)
 
     @property
     def num_takes(self) -> int | None:
