@@ -35,12 +35,11 @@ class Piece:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a take under a form. `log_weight` says how much its island should count it; `bits` how
-    well the network thinks of each of its `num_tokens`: negative, the higher the better. Both are 0 outside an island.
+    """What became of a take under a form. `bits` is the mean of log2 p over its `num_tokens`, at temperature 1 and
+    without the mask: negative, the higher the better; 0 outside an island.
     """
 
     form: FormState
-    log_weight: float
     bits: float
     num_tokens: int
 
@@ -68,7 +67,9 @@ class Sequence:
     """Of its first bytes, how many the writer has typed already; they are not delivered."""
     form: FormState | None = field(init=False, default=None)
     log_weight: float = field(init=False, default=0.0)
+    """Natural logarithm of its weight within its island."""
     log_prob: float = field(init=False, default=0.0)
+    """Natural logarithm of its text's probability, of a particle alone."""
     token_ids: list[int] = field(init=False)
     num_cached_tokens: int = 0
     finish_reason: FinishReason | None = None
@@ -135,7 +136,7 @@ class Sequence:
         if self.form is None or self.finish_reason is None:
             return None
         num_tokens = max(1, self.num_written)
-        return Outcome(self.form, self.log_weight, self.log_prob / num_tokens / math.log(2), num_tokens)
+        return Outcome(self.form, self.log_prob / num_tokens / math.log(2), num_tokens)
 
     def _piece(self, text: str) -> Piece:
         num_tokens, self._num_unsent = self._num_unsent, 0

@@ -53,8 +53,12 @@ class LinePlan:
     """What may stand where in one line of `low` to `high` syllables.
 
     `middle` and `ends` are the patterns of words within and at the end of the line; `more_ends` are those of words
-    outside the vocabulary that may end it. A place in
-    the line is `(at, owed)`: syllables so far, and a bit for each required word that has not come.
+    outside the vocabulary that may end it. A place in the line is `(at, owed)`: syllables so far, and a bit for each
+    required word that has not come.
+
+    >>> iamb = plan(((1,), (1, 0), (0, 1)), 4, 4, "x/x/", PatternSet(0b111, 0b111), PatternSet(0b101, 0b101))
+    >>> iamb.can_finish(0, 0), f"{iamb.middle_at(0, 0):03b}", f"{iamb.middle_at(2, 0):03b}", f"{iamb.ends_at(2):03b}"
+    (True, '101', '001', '100')
     """
 
     def __init__(
@@ -161,24 +165,8 @@ class LinePlan:
         return sum(1 << number for number in numbers)
 
 
-@lru_cache(maxsize=4096)
-def plan(
-    patterns: tuple[Pattern, ...],
-    low: int,
-    high: int,
-    grid: str | None,
-    middle: PatternSet,
-    ends: PatternSet,
-    more_ends: frozenset[Pattern] = frozenset(),
-    required: tuple[Required, ...] = (),
-) -> LinePlan:
-    """The plan of a line; lines that are alike share one.
-
-    >>> iamb = plan(((1,), (1, 0), (0, 1)), 4, 4, "x/x/", PatternSet(0b111, 0b111), PatternSet(0b101, 0b101))
-    >>> iamb.can_finish(0, 0), f"{iamb.middle_at(0, 0):03b}", f"{iamb.middle_at(2, 0):03b}", f"{iamb.ends_at(2):03b}"
-    (True, '101', '001', '100')
-    """
-    return LinePlan(patterns, low, high, grid, middle, ends, more_ends, required)
+plan = lru_cache(maxsize=4096)(LinePlan)
+"""The plan of a line; lines that are alike share one."""
 
 
 def _numbers(bits: int) -> Iterable[int]:
