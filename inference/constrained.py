@@ -197,10 +197,12 @@ class FormState:
         if restrict is not None:
             whole = Choice(self._speller, root, options, picked, None)
             options, picked = [], np.array([one for one in restrict if whole.allows(int(one))], np.int32)
-        return _Start(at, owed, Choice(self._speller, root, options, picked, foreign))
+        return _Start(at, owed, self._speller.choice(root, options, picked, foreign))
 
     def _spelled(self, numbers: Ints, patterns: int) -> Ints:
         """The spellings of those of these words that have one of the patterns."""
+        if not patterns:
+            return NO_SPELLINGS
         signature = self._stanza.vocabulary.signature[numbers].astype(np.uint64)
         kept = numbers[np.left_shift(np.uint64(1), signature) & np.uint64(patterns) != 0]
         return self._speller.trie.spellings_of(kept)

@@ -20,7 +20,7 @@ from lyrics.ends import Foreign, WordBook, WordSet
 from lyrics.vocabulary import Words
 
 MARKS = (",", ".", "!", "?", ";")  # no colon: "Hook:" is a heading
-MAX_LAYERS, MAX_ROOTS = 64, 4096
+MAX_LAYERS, MAX_ROOTS, MAX_COUNTS = 64, 4096, 64
 Packed = NDArray[np.uint8]
 """Which tokens are allowed, `[ceil(vocab / 8)]`: token t is bit t % 8 of byte t // 8."""
 NO_SPELLINGS = np.empty(0, np.int32)
@@ -53,6 +53,8 @@ class Speller:
         self.tokens_per_syllable = float(trie.num_tokens.sum() / trie.vocabulary.num_syllables.sum())
         """On the mean of all words, each counted once: rare ones weigh as much as common ones, so a text has fewer."""
         self._root = lru_cache(MAX_ROOTS)(self._packed_root)
+        self._counts = lru_cache(MAX_COUNTS)(self._count_of_layer)
+        self._plain: dict[Hashable, Choice] = {}
         self.book = WordBook(trie.vocabulary, trie.num_tokens)
         self._layers: dict[Hashable, Layer] = {}
         self._names: dict[Hashable, int] = {}
@@ -63,6 +65,8 @@ class Speller:
             if len(self._layers) >= MAX_LAYERS:
                 self._layers.clear()
                 self._root.cache_clear()
+                self._counts.cache_clear()
+                self._plain.clear()
             self._layers[words.key] = self._layer(words.numbers)
         return self._layers[words.key]
 
@@ -70,6 +74,22 @@ class Speller:
         """The tokens that begin a word of a large set with one of these patterns; not to be written to."""
         self.layer(words)
         return self._root(root, words.key, patterns)
+
+    def choice(self, root: int, options: Sequence[Option], chosen: Ints, foreign: ForeignNode | None) -> Choice:
+        """What may come; one of large sets alone, the commonest, is remembered."""
+        if len(chosen) or foreign or any(len(option.banned) for option in options):
+            return Choice(self, root, options, chosen, foreign)
+        key = root, *((option.words.key, option.patterns) for option in options)
+        if key not in self._plain:
+            if len(self._plain) >= MAX_ROOTS:
+                self._plain.clear()
+            self._plain[key] = Choice(self, root, options, chosen, None)
+        return self._plain[key]
+
+    def counts(self, words: WordSet, patterns: int) -> Ints:  # [num_spellings + 1]
+        """How many spellings of a large set with one of these patterns stand before each spelling."""
+        self.layer(words)
+        return self._counts(words.key, patterns)
 
     def none(self) -> Packed:
         """The mask that allows nothing."""
@@ -91,6 +111,10 @@ class Speller:
         mask = self.none()
         allow(mask, self.trie.token[below][(self._layers[key].nodes[below] & np.uint64(patterns)) != 0])
         return mask
+
+    def _count_of_layer(self, key: Hashable, patterns: int) -> Ints:
+        is_in = (self._layers[key].spellings & np.uint64(patterns)) != 0
+        return np.concatenate([[0], np.cumsum(is_in)]).astype(np.int32)
 
     def _token(self, text: str) -> int | None:
         ids = self.encode(text)
@@ -124,6 +148,23 @@ class Option(NamedTuple):
     banned: Ints
 
 
+class _Allowed(NamedTuple):
+    """An option over the trie. `banned` are those of its own spellings that may not come; then `counts` is
+    `Speller.counts`."""
+
+    layer: Layer
+    patterns: np.uint64
+    banned: Ints
+    counts: Ints | None
+
+    @classmethod
+    def of(cls, speller: Speller, option: Option) -> _Allowed:
+        layer, patterns, banned = speller.layer(option.words), np.uint64(option.patterns), option.banned
+        if len(banned):
+            banned = banned[(layer.spellings[banned] & patterns) != 0]
+        return cls(layer, patterns, banned, speller.counts(option.words, option.patterns) if len(banned) else None)
+
+
 class Choice:
     """What may come at one place: words of large sets, spellings one by one, and foreign words."""
 
@@ -133,7 +174,7 @@ class Choice:
         self.foreign = foreign
         self._speller = speller
         self._trie = speller.trie
-        self._layers = [(speller.layer(words), np.uint64(patterns), banned) for words, patterns, banned in options]
+        self._layers = [_Allowed.of(speller, option) for option in options]
         self._chosen = chosen
         self.mask = self._mask(root, options)
         """The tokens that may begin a word; not to be written to."""
@@ -142,7 +183,7 @@ class Choice:
         """Whether this spelling may come."""
         return has(self._chosen, spelling) or any(
             bool(layer.spellings[spelling] & patterns) and not has(banned, spelling)
-            for layer, patterns, banned in self._layers
+            for layer, patterns, banned, _ in self._layers
         )
 
     def inside(self, node: int) -> Ints:
@@ -156,13 +197,11 @@ class Choice:
     def _leads(self, low: Ints, high: Ints, nodes: slice | Ints) -> NDArray[np.bool_]:
         """Whether a word that may come lies below each node, that is, within each interval of spellings."""
         found = _count(self._chosen, low, high) > 0 if len(self._chosen) else np.zeros(len(low), np.bool_)
-        for layer, patterns, banned in self._layers:
-            some = (layer.nodes[nodes] & patterns) != 0
-            if len(banned):
-                hit = np.flatnonzero(some & (_count(banned, low, high) > 0))
-                if len(hit):
-                    some[hit] = _any_left(layer.spellings, patterns, banned, low[hit], high[hit])
-            found |= some
+        for layer, patterns, banned, counts in self._layers:
+            if counts is None:
+                found |= (layer.nodes[nodes] & patterns) != 0
+            else:
+                found |= counts[high] - counts[low] > _count(banned, low, high)
         return found
 
     def _mask(self, root: int, options: Sequence[Option]) -> Packed:
@@ -170,7 +209,7 @@ class Choice:
         mask = np.bitwise_or.reduce(masks) if masks else self._speller.none()
         below = self._trie.children(root)
         low = self._trie.low[below]
-        touched = [self._chosen, *(option.banned for option in options)]
+        touched = [self._chosen, *(allowed.banned for allowed in self._layers)]
         tops = [self._tops(low, root, spellings) for spellings in touched if len(spellings)]
         if tops:
             mask = mask if len(masks) != 1 else mask.copy()
@@ -209,15 +248,3 @@ def forbid(mask: Packed, tokens: Ints) -> None:
 def _count(spellings: Ints, low: Ints, high: Ints) -> NDArray[np.intp]:
     """How many of the sorted spellings lie in each interval."""
     return spellings.searchsorted(high) - spellings.searchsorted(low)
-
-
-def _any_left(own: Bits, patterns: np.uint64, banned: Ints, low: Ints, high: Ints) -> NDArray[np.bool_]:
-    """Whether each interval, none empty, holds a spelling of these patterns that is not banned."""
-    sizes = high - low
-    starts = np.cumsum(sizes) - sizes
-    places = np.repeat(low - starts, sizes) + np.arange(int(sizes.sum()))
-    is_left = (own[places] & patterns) != 0
-    at = np.minimum(banned.searchsorted(places), len(banned) - 1)
-    is_left &= banned[at] != places
-    left: NDArray[np.bool_] = np.logical_or.reduceat(is_left, starts)
-    return left
