@@ -55,10 +55,11 @@ class FormState:
         so_far: Sequence[str] = (),
         before: Sequence[str] = (),
         restrict: Ints | None = None,
+        is_capital: bool = False,
     ) -> None:
         """`number` is the first line to write and `until` the last; `so_far` are the words of the stanza's lines before
         it, and `before` those before the stanza, normalised; `restrict` are the spellings that go on with what the
-        writer has half typed.
+        writer has half typed; where lines begin with a capital, it `is_capital`.
 
         Raises:
             Impossible: the lines before leave no way to write this one.
@@ -72,6 +73,7 @@ class FormState:
         self._seed = seed
         self._until = len(stanza.lines) - 1 if until is None else until
         self._before = tuple(before)
+        self._is_capital = is_capital
         self._words: tuple[str, ...] = stanza.opening.words if number == 0 else tuple(so_far)
         self._ending: _End | None = None
         self._is_ending_known = False
@@ -87,7 +89,7 @@ class FormState:
     def mask(self) -> Packed:
         """The tokens that may come next; not to be written to."""
         if self._is_fresh:
-            return self._now.choice.mask
+            return self._first
         end = self._end()
         mask = end.next.choice.mask.copy() if end and end.next else self._speller.none()
         if end and end.last:
@@ -195,8 +197,9 @@ class FormState:
         foreign = self._foreign_from(at, owed, root, words, "" if restrict is None else self._stanza.opening.fragment)
         options = [option for option in options if option.patterns]
         if restrict is not None:
+            usual = self._speller.trie.usual
             whole = Choice(self._speller, root, options, picked, None)
-            options, picked = [], np.array([one for one in restrict if whole.allows(int(one))], np.int32)
+            options, picked = [], np.array([one for one in restrict if whole.allows(int(usual[one]))], np.int32)
         return _Start(at, owed, self._speller.choice(root, options, picked, foreign))
 
     def _spelled(self, numbers: Ints, patterns: int) -> Ints:
@@ -246,6 +249,10 @@ class FormState:
         self._node = root
         self._foreign = self._now.choice.foreign
         self._is_fresh = True
+        self._first = self._now.choice.mask
+        if self._is_capital and root == AT_LINE_START and restrict is None:
+            large = self._first & self._speller.capitals
+            self._first = large if large.any() else self._first
 
     def _finish_line(self, last: Written) -> None:
         self.written.append(last)

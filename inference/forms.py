@@ -100,6 +100,7 @@ class Prepared:
             so_far=so_far,
             before=normalised_words(self.before)[-CONTEXT_WORDS:],
             restrict=self.restrict if number == 0 else None,
+            is_capital=_is_capital(self.before),
         )
 
     def judge(self, text: str, *, is_whole: bool = False) -> list[LineEvidence]:
@@ -208,9 +209,15 @@ def _continuations(stanza: Stanza, speller: Speller, typed: str) -> Ints:
     root = AFTER_SPACE if stanza.opening.words else AT_LINE_START
     trie = speller.trie
     numbers = [word for word in stanza.opening.starts if isinstance(word, int)]
-    spelled = trie.spellings_of(np.array(numbers, np.int32))
-    spelled = spelled[(spelled >= trie.low[root]) & (spelled < trie.high[root])]
+    below = slice(int(trie.low[root]), int(trie.high[root]))
+    spelled = np.flatnonzero(np.isin(trie.words[below], numbers)) + below.start
     return np.array([s for s in spelled if _text(speller, int(trie.nodes[s])).startswith(typed.encode())], np.int32)
+
+
+def _is_capital(before: str) -> bool:
+    """Whether lines begin with a capital: as at least half of those before do."""
+    firsts = [letters[0] for line in before.split("\n") if (letters := [*filter(str.isalpha, line)])]
+    return 2 * sum(map(str.isupper, firsts)) >= len(firsts)
 
 
 def _text(speller: Speller, node: int) -> bytes:

@@ -50,6 +50,10 @@ class Speller:
         self.newline = newline
         self.marks = tuple(token for mark in MARKS if (token := self._token(mark)) is not None)
         self.commas = tuple(token for token in self.marks if tokenizer.bytes_of[token] == b",")
+        opens_large = [token for token, spelled in enumerate(tokenizer.bytes_of[:vocab_size]) if spelled[:1].isupper()]
+        self.capitals = self.none()
+        """The tokens that begin with a capital letter."""
+        allow(self.capitals, np.array(opens_large, np.int32))
         self.tokens_per_syllable = float(trie.num_tokens.sum() / trie.vocabulary.num_syllables.sum())
         """On the mean of all words, each counted once: rare ones weigh as much as common ones, so a text has fewer."""
         self._root = lru_cache(MAX_ROOTS)(self._packed_root)
@@ -102,9 +106,8 @@ class Speller:
     def _layer(self, numbers: Words) -> Layer:
         is_in = np.zeros(len(self.trie.vocabulary.words), bool)
         is_in[numbers] = True
-        signature = self.trie.vocabulary.signature[self.trie.words]
-        own = np.left_shift(np.uint64(1), np.maximum(signature, 0).astype(np.uint64))
-        return Layer(self.trie.layer(is_in), np.where(is_in[self.trie.words] & (signature >= 0), own, np.uint64(0)))
+        patterns = self.trie.patterns_of(is_in)
+        return Layer(self.trie.layer(patterns), patterns)
 
     def _packed_root(self, root: int, key: Hashable, patterns: int) -> Packed:
         below = self.trie.children(root)

@@ -43,7 +43,11 @@ class TokenTrie:
         self.ending: Ints = np.full(nodes.shape[1], -1, np.int32)  # [num_nodes], the spelling that ends here, or -1
         self.ending[self.nodes] = np.arange(len(self.nodes), dtype=np.int32)
         self._arrays = nodes, spellings
-        self._by_word = _table(self.words, len(vocabulary.words))  # [num_words, 4]
+        self.usual: Ints = self._usual()
+        """`[num_spellings]`: itself, or the same word in small letters where a capital within a line says nothing."""
+        self._is_usual = self.usual == np.arange(len(self.usual))
+        kept = np.flatnonzero(self._is_usual).astype(np.int32)
+        self._by_word = _table(self.words[kept], kept, len(vocabulary.words))  # [num_words, 3]
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, vocabulary: Vocabulary, folder: Path | None = None) -> Self:
@@ -73,13 +77,30 @@ class TokenTrie:
     @cached_property
     def num_tokens(self) -> Ints:  # [num_words]
         """How many tokens each word has after a space, in small letters: one for common words."""
+        kept = np.flatnonzero(self._is_plain[: self.high[AFTER_SPACE]])
+        counts: Ints = np.zeros(len(self.vocabulary.words), np.int32)
+        counts[self.words[kept]] = self._num_tokens_of[kept]
+        return counts
+
+    @cached_property
+    def _num_tokens_of(self) -> Ints:  # [num_spellings]
         depth = np.zeros(len(self.token), np.int32)
         for num, level in enumerate(self._levels):
             depth[level] = num
-        kept = np.flatnonzero(self._is_plain[: self.high[AFTER_SPACE]])
-        counts: Ints = np.zeros(len(self.vocabulary.words), np.int32)
-        counts[self.words[kept]] = depth[self.nodes[kept]]
+        counts: Ints = depth[self.nodes]
         return counts
+
+    def _usual(self) -> Ints:
+        """A tokenizer has met names with a capital more often than without: they take fewer tokens so."""
+        end = int(self.high[AFTER_SPACE])
+        plain = np.flatnonzero(self._is_plain[:end])
+        plain_of = np.zeros(len(self.vocabulary.words), np.int32)
+        plain_of[self.words[plain]] = plain
+        small = plain_of[self.words[:end]]
+        usual = np.arange(len(self.words), dtype=np.int32)
+        is_name = self._num_tokens_of[:end] < self._num_tokens_of[small]
+        usual[:end] = np.where(is_name, usual[:end], small)
+        return usual
 
     def children(self, node: int) -> slice:
         """The nodes below a node."""
@@ -101,18 +122,23 @@ class TokenTrie:
         return tokens[::-1]
 
     def spellings_of(self, words: NDArray[np.integer]) -> Ints:
-        """The spellings of these words, sorted; those after a space come before those that begin a line."""
+        """The usual spellings of these words, sorted; those after a space come before those that begin a line."""
         found: Ints = self._by_word[words].ravel()
         found = found[found >= 0]
         found.sort()
         return found
 
-    def layer(self, is_in: NDArray[np.bool_]) -> Bits:
-        """For each node the stress patterns, as bits, that words of the set `[num_words]` below it have."""
+    def patterns_of(self, is_in: NDArray[np.bool_]) -> Bits:
+        """For each spelling the stress pattern, as a bit, of its word: 0 for what the set `[num_words]` lacks, and for
+        unusual spellings."""
         signature = self.vocabulary.signature[self.words]
-        kept = is_in[self.words] & (signature >= 0)
+        own = np.left_shift(np.uint64(1), np.maximum(signature, 0).astype(np.uint64))
+        return np.where(is_in[self.words] & (signature >= 0) & self._is_usual, own, np.uint64(0))
+
+    def layer(self, patterns: Bits) -> Bits:
+        """For each node the stress patterns, as bits, of the spellings below it, whose own are `[num_spellings]`."""
         bits = np.zeros(len(self.token), np.uint64)
-        bits[self.nodes[kept]] = np.uint64(1) << signature[kept].astype(np.uint64)
+        bits[self.nodes] = patterns
         for level in reversed(self._levels[1:]):
             above = self.parent[level]
             heads = np.concatenate([[0], np.flatnonzero(np.diff(above)) + 1])
@@ -131,12 +157,13 @@ class TokenTrie:
             levels.append(slice(above.stop, above.stop + num))
 
 
-def _table(words: Ints, num_words: int) -> Ints:
+def _table(words: Ints, spellings: Ints, num_words: int) -> Ints:
     """The spellings of each word, filled up with -1."""
-    order = np.argsort(words, kind="stable").astype(np.int32)
-    nth = np.arange(len(order)) - np.searchsorted(words[order], words[order])
+    order = np.argsort(words, kind="stable")
+    words = words[order]
+    nth = np.arange(len(order)) - np.searchsorted(words, words)
     table = np.full((num_words, int(nth.max(initial=0)) + 1), -1, np.int32)
-    table[words[order], nth] = order
+    table[words, nth] = spellings[order]
     return table
 
 

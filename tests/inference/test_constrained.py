@@ -107,11 +107,12 @@ class Scan:
     def __init__(self, speller: Speller) -> None:
         self.speller = speller
         self.vocabulary = speller.trie.vocabulary
-        written = [(n, surface) for n, word in enumerate(self.vocabulary.words) for surface in surfaces(word)]
-        self.spelled: dict[str, list[tuple[int, tuple[int, ...]]]] = {}
-        for opening in (" ", ""):
-            ids = speller.tokenizer.spell([opening + surface for _, surface in written])
-            self.spelled[opening] = [(n, tuple(tokens)) for (n, _), tokens in zip(written, ids, strict=True)]
+        self.spelled: dict[str, list[tuple[int, tuple[int, ...]]]] = {" ": [], "": []}
+        for opening, spelled in self.spelled.items():
+            for number, word in enumerate(self.vocabulary.words):
+                small, *large = [tuple(speller.encode(opening + surface)) for surface in surfaces(word)]
+                spelled.append((number, small))
+                spelled += [(number, tokens) for tokens in large if not opening or len(tokens) < len(small)]
 
     def words(self, stanza: Stanza, line: Line, at: int, owed: int, before: list[str]) -> set[int]:
         """The words that may come next."""
@@ -199,6 +200,25 @@ def test_each_mask_is_what_a_scan_over_all_words_allows(speller: Speller, scan: 
                 at, owed, before, words, opening, path = end, left, said, after, " ", ()
             path = (*path, token)
     assert state.is_done
+
+
+def test_a_line_begins_with_a_capital_where_lines_do(small: Speller) -> None:
+    stanza = Stanza(Form(scheme="XX", syllables=3), small.book, LEXICON)
+    large, plain = FormState(small, stanza, seed=1, is_capital=True), FormState(small, stanza, seed=1)
+    assert set(tokens_of(large.mask())) < set(tokens_of(plain.mask()))
+    for seed in range(20):
+        lines = finish(small, FormState(small, stanza, seed=seed, is_capital=True), Random(seed)).decode()  # noqa: S311
+        assert [line[0].isupper() for line in lines.splitlines()] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("before", "is_capital"),
+    [("", True), ("Low\n", True), ("low\nand so\n", False), ("'Cause\n\n12\nlow\n", True), ("i\nI\nlow\n", False)],
+)
+def test_lines_begin_as_most_before_them_do(speller: Speller, before: str, is_capital: bool) -> None:
+    prepared = ready(speller, scheme="A", syllables=5, prompt=before)
+    firsts = {speller.tokenizer.bytes_of[token][:1].isupper() for token in tokens_of(prepared.begin(1).mask())}
+    assert firsts == ({True} if is_capital else {True, False})
 
 
 def test_after_a_mark_a_word_or_the_end_follows(small: Speller) -> None:

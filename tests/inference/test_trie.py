@@ -112,9 +112,9 @@ def test_a_layer_says_of_each_node_what_a_scan_says(speller: Speller, seed: int)
     trie, vocabulary = speller.trie, speller.trie.vocabulary
     random = np.random.default_rng(seed)
     is_in = random.random(len(vocabulary.words)) < random.choice([0.001, 0.1, 0.9])
-    layer = trie.layer(is_in)
+    layer = trie.layer(trie.patterns_of(is_in))
     for node in [AFTER_SPACE, AT_LINE_START, *random.integers(0, len(trie.token), 300).tolist()]:
-        below = trie.words[trie.low[node] : trie.high[node]]
+        below = [trie.words[place] for place in range(trie.low[node], trie.high[node]) if trie.usual[place] == place]
         patterns = {
             int(vocabulary.signature[word]) for word in below if is_in[word] and vocabulary.signature[word] >= 0
         }
@@ -144,3 +144,19 @@ def test_a_word_is_as_rare_as_it_takes_tokens_in_small_letters(speller: Speller)
     for number in random.sample(range(len(vocabulary.words)), 200):
         surface = next(iter(surfaces(vocabulary.words[number])))
         assert trie.num_tokens[number] == len(speller.encode(f" {surface}"))
+
+
+def test_a_capital_within_a_line_is_usual_where_it_saves_tokens(speller: Speller) -> None:
+    trie = speller.trie
+    after_space = range(trie.high[AFTER_SPACE])
+    assert {text(trie, speller.tokenizer, place)[1] for place in after_space if trie.usual[place] != place} == {
+        *"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    }
+    for place in [*after_space][::97]:
+        spelled = text(trie, speller.tokenizer, place)
+        small = speller.encode(spelled.lower())
+        is_large = spelled != spelled.lower() and len(speller.encode(spelled)) >= len(small)
+        named = text(trie, speller.tokenizer, int(trie.usual[place]))
+        assert named == (spelled.lower() if is_large and not spelled.startswith((" I'", " I ")) else spelled)
+    at_line_start = np.arange(trie.low[AT_LINE_START], trie.high[AT_LINE_START])
+    assert np.array_equal(trie.usual[at_line_start], at_line_start)
