@@ -45,6 +45,7 @@ from lyrics.verify import verify
 # -- the work ---------------------------------------------------------------------------------------------------------
 
 MOST_READ = 150  # texts whose bits are measured
+WORDS_A_STANZA = 22  # of four lines of ten syllables, or some more
 SHORTEST = {"limerick": (8, 8, 5, 5, 8)}
 
 
@@ -226,31 +227,32 @@ def provoked(bench: Bench, num_lines: int) -> dict[str, Any]:
 
 
 def unheard_of(bench: Bench, num_words: int) -> dict[str, Any]:
-    """Runs of six words shared with an index: of what a cold network writes, then of what it writes again with the same
-    seeds when it may not repeat it. Counted by plain sets of tuples."""
+    """Runs of six words shared with an index: of what a cold network writes, then of what it writes when it may not
+    repeat that, with the same seeds, which provokes it, and with new ones. Counted by plain sets of tuples."""
     form = Form(scheme="AABB", syllables=10)
-    num = num_words // 30
+    num = num_words // WORDS_A_STANZA + 1
     first = [Stanza(form, PROMPTS[nth % len(PROMPTS)], nth, "AABB") for nth in range(num)]
     asyncio.run(write(bench, first, temperature=0.5))
     lines = [line for stanza in first for line in stanza.text.split("\n")]
     known = {run for stanza in first for run in _runs(stanza.text)}
+    figures: dict[str, Any] = {"indexed_runs": len(known)}
     with tempfile.TemporaryDirectory() as folder:
         OriginalityIndex.build([*lines], "first").save(Path(folder) / "first")
         kept = form.model_copy(update={"originality": Originality(dataset="first", n=6)})
-        again = [Stanza(kept, stanza.prompt, stanza.seed, "AABB") for stanza in first]
         index = OriginalityIndex.load(Path(folder) / "first")
-        asyncio.run(write(bench, again, temperature=0.5, indexes=Path(folder)))
-        texts = [stanza.text for stanza in again if not stanza.is_dead]
-        nearest = [index.nearest(line) for text in texts for line in text.split("\n")]
-    shared = sum(run in known for text in texts for run in _runs(text))
-    near = sum(bool(found and found.is_near_duplicate) for found in nearest)
-    return {
-        "words": sum(len(normalised_words(text)) for text in texts),
-        "indexed_runs": len(known),
-        "dead_ends": sum(stanza.is_dead for stanza in again),
-        "shared_runs_of_6": shared,
-        "near_duplicates": near / max(1, len(nearest)),
-    }
+        for name, later in (("same_seeds", 0), ("new_seeds", num)):
+            again = [Stanza(kept, stanza.prompt, stanza.seed + later, "AABB") for stanza in first]
+            asyncio.run(write(bench, again, temperature=0.5, indexes=Path(folder)))
+            texts = [stanza.text for stanza in again if not stanza.is_dead]
+            nearest = [index.nearest(line) for text in texts for line in text.split("\n")]
+            near = sum(bool(found and found.is_near_duplicate) for found in nearest)
+            figures |= {
+                f"{name}_words": sum(len(normalised_words(text)) for text in texts),
+                f"{name}_dead_ends": sum(stanza.is_dead for stanza in again),
+                f"{name}_shared_runs_of_6": sum(run in known for text in texts for run in _runs(text)),
+                f"{name}_near_duplicates": near / max(1, len(nearest)),
+            }
+    return figures
 
 
 def _runs(text: str) -> Iterator[tuple[str, ...]]:

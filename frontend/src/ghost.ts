@@ -1,8 +1,8 @@
 // The studio's bundle: Dash loads it before it draws the page, and finds the clientside callbacks under `ghost`.
 
+import { callbacks, showAway } from "./callbacks.ts";
 import * as drawers from "./drawers.ts";
 import * as rooms from "./rooms.ts";
-import { callbacks, showAway } from "./studio.ts";
 import * as theme from "./theme.ts";
 
 window.dash_clientside = Object.assign(window.dash_clientside ?? {}, { ghost: callbacks });
