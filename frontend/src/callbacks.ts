@@ -1,0 +1,117 @@
+// What Dash calls in the browser: the clientside callbacks, named in dashboards/studio.py. They translate and call one
+// verb of the studio; the only studio of the page lives here.
+
+import type { DeedKind, Lyric } from "./api.ts";
+import { button, el, must } from "./dom.ts";
+import { tell } from "./notice.ts";
+import { isAnalysis } from "./rooms.ts";
+import { dressWrite, NO_VOICE, type Settings } from "./shelf.ts";
+import { Studio, type Opened } from "./studio.ts";
+import { arrived, type Writer } from "./writer.ts";
+
+const DEEDS: Record<string, DeedKind> = { "next-line": "next_line", fill: "fill", rewrite: "rewrite", verse: "verse" };
+
+let studio: Studio | null = null;
+
+function theStudio(): Studio {
+  return (studio ??= new Studio());
+}
+
+/** Nothing can be opened: better no sheet than an empty one that looks like the lyric. */
+export function showAway(why: string): void {
+  if (studio) return;
+  const again = button("reload", "Try again", "button small", () => location.reload());
+  must("sheet").replaceChildren(el("div", { class: "away" }, el("div", { class: "trouble", role: "alert" }, el("p", {}, why), el("div", { class: "notice-actions" }, again))));
+}
+
+type Controls = [
+  voice: string | null,
+  length: number | null,
+  spice: number | null,
+  n: number | null,
+  topP: number | null,
+  topK: number | null,
+  penalty: number | null,
+  seed: number | null,
+];
+
+function settingsOf([voice, length, spice, n, topP, topK, penalty, seed]: Controls): Settings {
+  return {
+    voice: voice ?? "",
+    max_tokens: Number(length ?? 64),
+    temperature: Number(spice ?? 0.8),
+    n: Number(n ?? 1),
+    top_p: Number(topP ?? 0.95),
+    top_k: Number(topK ?? 0),
+    repetition_penalty: Number(penalty ?? 1),
+    seed: seed === null || seed === undefined ? null : Number(seed),
+  };
+}
+
+function spiceWord(spice: number): string {
+  if (spice < 0.05) return "predictable";
+  if (spice < 0.6) return "careful";
+  if (spice < 0.95) return "warm";
+  if (spice < 1.3) return "hot";
+  return "unhinged";
+}
+
+export const callbacks = {
+  arrived(writer: Writer | null): void {
+    if (writer) arrived(writer);
+  },
+  open(opened: Opened | null): void {
+    if (!opened) return;
+    if (opened.is_away) {
+      if (studio) studio.stay(opened.error ?? "");
+      else showAway(opened.error ?? "");
+      return;
+    }
+    if (opened.writer) arrived(opened.writer);
+    theStudio().open(opened);
+  },
+  write(clicks: number | null, submits: number | null, line: string | null, ...controls: Controls): void {
+    if (clicks || submits) theStudio().write(settingsOf(controls), line ?? "");
+  },
+  deed(...given: [next: number | null, fill: number | null, rewrite: number | null, verse: number | null, line: string | null, ...controls: Controls]): void {
+    const [next, fill, rewrite, verse, line, ...controls] = given;
+    const kind = DEEDS[window.dash_clientside.callback_context.triggered_id ?? ""];
+    if (kind && (next || fill || rewrite || verse)) theStudio().deed(kind, settingsOf(controls), line ?? "");
+  },
+  retry(clicks: number | null, ...controls: Controls): void {
+    if (clicks) theStudio().retry(settingsOf(controls));
+  },
+  stop(clicks: number | null): void {
+    if (clicks) theStudio().stop();
+  },
+  restored(lyric: Lyric | null): void {
+    if (lyric) theStudio().restored(lyric);
+  },
+  deleted(gone: { id: string } | null): void {
+    if (gone) theStudio().deleted(gone.id);
+  },
+  /** Which of the two rooms is shown: the studio, or the analysis with the words of the lyric that is open. */
+  rooms(path: string | null, text: string | null): [boolean, boolean, string] {
+    const isAway = isAnalysis(path);
+    if (isAway) document.title = "Analyse \u00b7 Ghost Rhymes";
+    else studio?.dress();
+    return [isAway, !isAway, text || (isAway ? (studio?.text ?? "") : "")];
+  },
+  voiceTitle(voice: string | null, options: { value: string; title: string }[] | null): string {
+    const title = options?.find(({ value }) => value === voice)?.title;
+    document.documentElement.toggleAttribute("data-voiceless", title === undefined);
+    dressWrite();
+    return title ?? NO_VOICE;
+  },
+  tell(notice: { message: string } | null): void {
+    if (notice) tell(notice.message);
+  },
+  dials(length: number | null, spice: number | null, n: number | null): [string, string, string] {
+    const tokens = Number(length ?? 64);
+    const lines = Math.max(1, Math.round(tokens / 10));
+    const heat = Number(spice ?? 0.8);
+    const words: [string, string, string] = [`about ${lines} lines`, `${heat.toFixed(2)} ${spiceWord(heat)}`, Number(n ?? 1) === 1 ? "1 take" : `${n} takes`];
+    ["length", "spice", "takes"].forEach((id, i) => document.getElementById(id)?.setAttribute("aria-valuetext", words[i] ?? ""));
+    return words;
+  },
+};
