@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
@@ -25,12 +24,13 @@ from inference.forms import Prepared
 from inference.sequence import Piece
 from lyrics.clean import normalised_words
 from lyrics.ends import Written
+from lyrics.meters import repeated_pairs
 
 PARTICLES, PARTICLES_OF_MANY = 8, 4
 """In an island, when it is the only one, and when there are others."""
 CHOICE_BITS, REPEATED_PAIRS = 0.25, 4.0
-"""In bits a token: how much better a line must be to be e times as likely to go on, and what it loses for repeating all
-pairs of words of the text before."""
+"""In bits a token: how much better a line must be to be e times as likely to go on, and what it loses when all its
+pairs of words are repeated."""
 SAME_END, SHARED_WORDS = 1.5, 2.0
 """Bits that a line loses in the ranking for ending as a better one does, and for sharing all its words with it."""
 
@@ -233,15 +233,10 @@ def _judged(prepared: Prepared, draft: Draft, pieces: Sequence[Piece], number: i
 
 def _drawn(candidates: Sequence[Candidate], before: str, random: Random) -> Candidate:
     """One of them, by what the network thinks of it, less what it repeats of the text before."""
-    scores = np.array([candidate.bits - REPEATED_PAIRS * _repeated(candidate.text, before) for candidate in candidates])
+    scores = np.array(
+        [candidate.bits - REPEATED_PAIRS * repeated_pairs(candidate.text, before) for candidate in candidates]
+    )
     return random.choices(candidates, np.exp((scores - scores.max()) / CHOICE_BITS).tolist())[0]
-
-
-def _repeated(text: str, before: str) -> float:
-    """The share of the pairs of words in a text that came before."""
-    known = set(pairwise(normalised_words(before)))
-    pairs = list(pairwise(normalised_words(text)))
-    return sum(pair in known for pair in pairs) / max(1, len(pairs))
 
 
 def _extend(draft: Draft, chosen: Candidate) -> None:

@@ -127,6 +127,17 @@ def repetition(text: str) -> float:
     return 1 - len(set(lines)) / len(lines) if lines else 0.0
 
 
+def repeated_pairs(text: str, before: str = "") -> float:
+    """The share of the pairs of words that came earlier, in the text itself or in what stands before it.
+
+    >>> repeated_pairs("no more, no more"), repeated_pairs("no more", "No more!"), repeated_pairs("no")
+    (0.33333333333333337, 1.0, 0.0)
+    """
+    pairs = _ngrams(normalised_words(text), 2)
+    fresh = set(pairs).difference(_ngrams(normalised_words(before), 2))
+    return 1 - len(fresh) / len(pairs) if pairs else 0.0
+
+
 def cliches(text: str) -> tuple[Cliche, ...]:
     """Worn phrases, and lines whose ends are a worn pair of rhymes: the ones of `dictionary/cliches.txt`.
 
