@@ -276,7 +276,7 @@ def _changes(form: Form) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "the same without the words that must be in it", {"include": ()}
     if form.exclude:
         yield "the same without the words that must not be in it", {"exclude": ()}
-    if form.strictness != "assonance":
+    if form.strictness != "assonance" and form.metre:
         yield "vowels alone and no metre", {"strictness": "assonance", "metre": None}
     yield "the same without rhyme", {"scheme": "X" * form.num_lines, "rhymes": {}}
     yield "the same of any length, without a metre", {"syllables": None, "metre": None}

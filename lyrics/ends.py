@@ -192,7 +192,7 @@ class Ends:
         foreign = self._foreign_rhymes(given)
         lines = [number for number, line in enumerate(self._lines) if line.rhyme == letter]
         if not len(found) and not foreign:
-            raise Impossible(f"no word that two dictionaries agree on rhymes {kind} with {named}")
+            raise Impossible(f"no common word rhymes {kind} with {named}")
         if len(found) + len(foreign) < len(lines):
             raise Impossible(f"only {len(found)} words rhyme {kind} with {named}, and {len(lines)} lines need one each")
         for number in lines:

@@ -441,7 +441,7 @@ def test_runs_are_followed_from_what_stands_before(speller: Speller, tmp_path: P
 @pytest.mark.parametrize(
     ("prompt", "asked", "reason"),
     [
-        ("", {"scheme": "A", "rhymes": {"A": ["orange"]}}, "rhymes strictly with 'orange'"),
+        ("", {"scheme": "A", "rhymes": {"A": ["orange"]}}, "no common word rhymes strictly with 'orange'"),
         ("", {"scheme": "AA", "strictness": "multi:4", "rhymes": {"A": ["cat"]}}, "rhymes over 4 syllables with 'cat'"),
         ("", {"scheme": "AAAA", "rhymes": {"A": ["month"]}}, "month"),
         ("", {"scheme": "X", "syllables": 2, "include": ["extraordinary"]}, "extraordinary"),
@@ -466,6 +466,7 @@ def test_what_cannot_be_is_refused_with_offers_that_can(
     for offer in refused.value.offers:
         for seed in range(3):
             assert walk(speller, seed, prompt=prompt, **offer.form).flags == [], offer.words
+        assert "metre" in asked or "no metre" not in offer.words
     if "fuck" not in prompt and "#" not in prompt:
         assert refused.value.offers
 
