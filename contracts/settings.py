@@ -10,6 +10,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -55,6 +56,31 @@ class Settings(BaseSettings):
     guest_tokens: int = Field(default=2_000, ge=0, description="a guest's whole allowance, in tokens")
     free_tokens: int = Field(default=100_000, ge=0, description="a signed-up user's allowance for 30 days, in tokens")
 
+    spotify_client_id: str = Field(default="", description="of the app at developer.spotify.com; empty: no Spotify")
+    spotify_client_secret: SecretStr = Field(default=SecretStr(""), description="may be empty: PKCE stands in for it")
+    spotify_api_url: str = "https://api.spotify.com/v1"
+    spotify_accounts_url: str = "https://accounts.spotify.com"
+    genius_token: SecretStr = Field(default=SecretStr(""), description="client access token; empty: no Genius")
+    genius_api_url: str = "https://api.genius.com"
+    genius_web_url: str = "https://genius.com"
+    lrclib_url: str = "https://lrclib.net"
+
+    @property
+    def spotify_app(self) -> str:
+        """The id that we sign in to Spotify with; empty where Spotify is off. A stand-in takes any."""
+        return self.spotify_client_id or ("sandbox" if _is_stand_in(self.spotify_api_url) else "")
+
+    @property
+    def genius_key(self) -> str:
+        """The token that Genius is asked with; empty where Genius is off. A stand-in takes any."""
+        return self.genius_token.get_secret_value() or ("sandbox" if _is_stand_in(self.genius_api_url) else "")
+
+    @property
+    def sandboxes(self) -> frozenset[str]:
+        """Which of `spotify`, `genius` and `lrclib` are stand-ins of ours, so that pages can say `sandbox`."""
+        urls = {"spotify": self.spotify_api_url, "genius": self.genius_api_url, "lrclib": self.lrclib_url}
+        return frozenset(name for name, url in urls.items() if _is_stand_in(url))
+
     @property
     def home(self) -> Path:
         """The data directory, absolute."""
@@ -74,6 +100,11 @@ class Settings(BaseSettings):
     def is_https(self) -> bool:
         """Whether people reach us by https, so that cookies may be marked secure."""
         return self.public_url.startswith("https://")
+
+
+def _is_stand_in(url: str) -> bool:
+    """Whether a service's address is not one of the real hosts."""
+    return urlsplit(url).hostname not in {"api.spotify.com", "api.genius.com", "lrclib.net"}
 
 
 class SettingMissing(RuntimeError):
