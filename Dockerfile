@@ -34,6 +34,7 @@ EXPOSE 8000
 CMD ["gunicorn", "-c", "app/gunicorn.py", "wsgi:app"]
 
 FROM database-tier AS worker
+COPY corpus/ corpus/
 COPY worker/ worker/
 USER 10001
 CMD ["python", "-m", "worker.cpu"]
