@@ -246,7 +246,7 @@ def give_back(session: Session, job_id: UUID, attempt: UUID) -> bool:
 
 def postpone(session: Session, job_id: UUID, attempt: UUID, after: timedelta) -> datetime | None:
     """Go on no sooner than `after` from now, and hold no worker until then; None when the job is not ours any more."""
-    due = func.now() + after
+    due = case((Job.cancel_asked, func.now()), else_=func.now() + after)  # `start` cancels it
     row = session.execute(
         update(Job)
         .where(Job.id == job_id, Job.attempt == attempt)

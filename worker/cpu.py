@@ -1,12 +1,18 @@
-"""`python -m worker.cpu`: keeps the house. Ends generations whose process died, and clears away what is old."""
+"""`python -m worker.cpu`: works on jobs, and keeps the house.
+
+Keeping the house is to end generations whose process died, and to clear away what is old. One event loop fetches jobs;
+they, the watch over them and the house have threads of their own, so a long job keeps nothing else waiting.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
-from types import FrameType
 
 import structlog
 from sqlalchemy import Engine, create_engine, delete, exists, func, literal, select, text
@@ -14,9 +20,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from contracts import logs
-from contracts.settings import load_settings, require
-from models import Generation, GenerationEvent, Lyric, Throttle, User
+from contracts.settings import Settings, load_settings, require
+from models import Dataset, Generation, GenerationEvent, Job, Lookup, Lyric, Throttle, User
 from models.generation import SILENT_FOR, give_up_lost
+from models.job import OPEN_STATES
+from worker import queue
+from worker.jobs import Jobs
+from worker.timing import Timing
 
 EVERY_S = 3.0
 SLOW_S = 2.0
@@ -27,24 +37,72 @@ ONE_KEEPER_AT_A_TIME = 7_469_002
 EVENTS_KEPT = timedelta(days=1)
 DELETED_KEPT = timedelta(days=30)
 THROTTLES_KEPT = timedelta(days=1)
+JOBS_KEPT = timedelta(days=90)
+LOOKUPS_KEPT = timedelta(days=90)
+CONCURRENCY = 4
+"""Jobs at a time. They wait for others' servers most of their time; of each user only one is worked on."""
 
 log = structlog.get_logger()
 
 
 def main() -> None:
-    """Keep house until told to stop."""
+    """Work until told to stop."""
     logs.configure()
-    engine = create_engine(
-        require(load_settings(), "database_url", "the worker keeps house in Postgres"), pool_pre_ping=True, pool_size=1
+    asyncio.run(run(load_settings()))
+
+
+async def run(settings: Settings, timing: Timing | None = None) -> None:
+    """Work until SIGTERM or SIGINT; then the jobs are given back, and another worker goes on with them."""
+    timing = timing or Timing()
+    url = require(settings, "database_url", "the worker keeps jobs and house in Postgres")
+    engine = connect(url, timing)
+    jobs = Jobs(engine, settings, timing)
+    stop, stop_watching = threading.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+    try:
+        with ThreadPoolExecutor(2, "keeper") as threads:
+            house = loop.run_in_executor(threads, keep_house, engine, stop)
+            watch = loop.run_in_executor(threads, jobs.watch, stop_watching)
+            serving = asyncio.create_task(queue.serve(url, jobs.work, timing, concurrency=CONCURRENCY))
+
+            def on_signal() -> None:
+                stop.set()
+                jobs.stop()
+                serving.cancel()
+
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, on_signal)
+            log.info("worker.started")
+            try:
+                await asyncio.wait([house, watch, serving], return_when=asyncio.FIRST_COMPLETED)
+                on_signal()  # one has ended: told to, or broken, and then the process is to be started again
+                with suppress(asyncio.CancelledError):
+                    await serving
+            finally:
+                stop.set()
+                stop_watching.set()
+            await asyncio.gather(house, watch)
+    finally:
+        engine.dispose()
+    log.info("worker.stopped")
+
+
+def connect(url: str, timing: Timing) -> Engine:
+    """The workers' engine. A transaction that sleeps is broken off: its worker may, and others must not wait for it."""
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=2 * CONCURRENCY + 2,  # a body writes in one and reports in another; the watch; the house
+        connect_args={
+            "connect_timeout": 3,
+            "application_name": "ghost-rhymes-worker",
+            "options": f"-c idle_in_transaction_session_timeout={int(timing.hold_s * 1000)}",
+        },
     )
-    stop = threading.Event()
 
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
 
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    log.info("worker.started")
+def keep_house(engine: Engine, stop: threading.Event) -> None:
+    """Go through the house every few seconds until told to stop."""
     turn, well_since = 0, time.monotonic()
     while not stop.is_set():
         if not _take_turn(
@@ -53,7 +111,6 @@ def main() -> None:
             well_since = time.monotonic()
         turn += 1
         stop.wait(EVERY_S)
-    log.info("worker.stopped")
 
 
 def _take_turn(engine: Engine, *, may_give_up: bool, clear: bool) -> bool:
@@ -85,6 +142,7 @@ def clear_old(session: Session) -> dict[str, int]:
         User.email.is_(None)
         & (User.created_at < now - DELETED_KEPT)
         & ~exists(select(Lyric.id).where(Lyric.user_id == User.id))
+        & ~exists(select(Dataset.id).where(Dataset.user_id == User.id))
         & ~exists(
             select(Generation.id).where(Generation.user_id == User.id, Generation.created_at > now - DELETED_KEPT)
         )
@@ -92,6 +150,8 @@ def clear_old(session: Session) -> dict[str, int]:
     statements = {
         "events": delete(GenerationEvent).where(GenerationEvent.created_at < now - EVENTS_KEPT),
         "lyrics": delete(Lyric).where(Lyric.deleted_at < now - DELETED_KEPT),
+        "jobs": delete(Job).where(Job.state.not_in(OPEN_STATES), Job.finished_at < now - JOBS_KEPT),
+        "lookups": delete(Lookup).where(Lookup.fetched_at < now - LOOKUPS_KEPT),
         "throttles": delete(Throttle).where(Throttle.since < now - THROTTLES_KEPT),
         "guests": delete(User).where(empty_guest),
     }
