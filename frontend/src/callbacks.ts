@@ -2,9 +2,10 @@
 // verb of the studio; the only studio of the page lives here.
 
 import type { DeedKind, Lyric } from "./api.ts";
+import * as datasets from "./datasets.ts";
 import { button, el, must } from "./dom.ts";
 import { tell } from "./notice.ts";
-import { isAnalysis } from "./rooms.ts";
+import { isAnalysis, isAway, isBuilder } from "./rooms.ts";
 import { dressWrite, NO_VOICE, type Settings } from "./shelf.ts";
 import { Studio, type Opened } from "./studio.ts";
 import { arrived, type Writer } from "./writer.ts";
@@ -90,12 +91,39 @@ export const callbacks = {
   deleted(gone: { id: string } | null): void {
     if (gone) theStudio().deleted(gone.id);
   },
-  /** Which of the two rooms is shown: the studio, or the analysis with the words of the lyric that is open. */
+  /** Which of the first two rooms is shown: the studio, or the analysis with the words of the lyric that is open. */
   rooms(path: string | null, text: string | null): [boolean, boolean, string] {
-    const isAway = isAnalysis(path);
-    if (isAway) document.title = "Analyse \u00b7 Ghost Rhymes";
-    else studio?.dress();
-    return [isAway, !isAway, text || (isAway ? (studio?.text ?? "") : "")];
+    const isAsked = isAnalysis(path);
+    if (isAsked) document.title = "Analyse \u00b7 Ghost Rhymes";
+    else if (!isAway(path)) studio?.dress();
+    return [isAway(path), !isAsked, text || (isAsked ? (studio?.text ?? "") : "")];
+  },
+  /** The third room, and the address of the page that it is to show. */
+  builder(path: string | null): [boolean, string] {
+    datasets.shown(path);
+    return [!isBuilder(path), isBuilder(path) ? (path ?? "") : ""];
+  },
+  named(title: string | null): void {
+    if (title && isBuilder()) document.title = `${title} \u00b7 Ghost Rhymes`;
+  },
+  refreshSongs(): void {
+    datasets.refresh();
+  },
+  restartSongs(): void {
+    datasets.restart();
+  },
+  markSong(song: string | null): void {
+    datasets.mark(song);
+  },
+  nextSong(clicks: number | null, song: string | null): unknown {
+    return (clicks ? datasets.songAfter(song) : null) ?? window.dash_clientside["no_update"];
+  },
+  wish(...given: unknown[]): unknown {
+    const [song, text] = given.slice(-2) as [string | null, string | null];
+    const clicks = given.slice(0, -2);
+    const wish = clicks.some(Boolean) ? datasets.wish(window.dash_clientside.callback_context.triggered_id, song, text) : null;
+    if (wish?.act === "replace") datasets.closeReplace();
+    return wish ?? window.dash_clientside["no_update"];
   },
   voiceTitle(voice: string | null, options: { value: string; title: string }[] | null): string {
     const title = options?.find(({ value }) => value === voice)?.title;

@@ -1,6 +1,7 @@
 // The studio's bundle: Dash loads it before it draws the page, and finds the clientside callbacks under `ghost`.
 
 import { callbacks, showAway } from "./callbacks.ts";
+import * as datasets from "./datasets.ts";
 import * as drawers from "./drawers.ts";
 import * as rooms from "./rooms.ts";
 import * as theme from "./theme.ts";
@@ -9,6 +10,7 @@ window.dash_clientside = Object.assign(window.dash_clientside ?? {}, { ghost: ca
 theme.listen();
 drawers.listen();
 rooms.listen();
+datasets.listen();
 
 // Dash says nothing when the request that opens a lyric finds no server: look for ourselves.
 const PATIENCE_MS = 12_000;

@@ -1,11 +1,21 @@
-// Which of the two rooms the address shows: the studio, or the analysis.
+// Which room the address shows: the studio, the analysis, or the pages of datasets and jobs.
 
 import { must } from "./dom.ts";
 
 const ANALYSIS = "/analyse";
+const BUILDER = /^\/(datasets|jobs)(\/|$)/;
 
 export function isAnalysis(path: string | null = location.pathname): boolean {
   return path === ANALYSIS;
+}
+
+export function isBuilder(path: string | null = location.pathname): boolean {
+  return BUILDER.test(path ?? "");
+}
+
+/** Whether the studio is out of sight. */
+export function isAway(path: string | null = location.pathname): boolean {
+  return isAnalysis(path) || isBuilder(path);
 }
 
 export function listen(): void {
