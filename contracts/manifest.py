@@ -6,15 +6,20 @@ its size and SHA-256, so a reader can tell a whole artefact from a torn or alter
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal, Self
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Architecture = Literal["gpt_neo", "gptj", "llama"]
 MANIFEST = "manifest.json"
 CHECKPOINTS = "checkpoints/"
+DATASETS = "datasets/"
+UPLOADS = "uploads/"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}[a-z0-9]")
 
 
@@ -56,6 +61,30 @@ def checkpoint_manifest_key(name: str) -> str:
     return checkpoint_key(name, MANIFEST)
 
 
+def dataset_folder(dataset_id: UUID) -> str:
+    """Where everything of a dataset lies in the bucket."""
+    return f"{DATASETS}{dataset_id}/"
+
+
+def dataset_key(dataset_id: UUID, number: int, file: str) -> str:
+    """Where a file of a dataset's version lies in the bucket; versions count from 1.
+
+    >>> dataset_key(UUID(int=7), 2, "manifest.json")
+    'datasets/00000000-0000-0000-0000-000000000007/v2/manifest.json'
+    """
+    return f"{dataset_folder(dataset_id)}v{number}/{file}"
+
+
+def dataset_manifest_key(dataset_id: UUID, number: int) -> str:
+    """Where the manifest of a dataset's version lies in the bucket."""
+    return dataset_key(dataset_id, number, MANIFEST)
+
+
+def upload_key(user_id: UUID, upload_id: UUID) -> str:
+    """Where a file that a user brought lies in the bucket until it is read."""
+    return f"{UPLOADS}{user_id}/{upload_id}"
+
+
 class FileEntry(BaseModel):
     """One file of an artefact. `path` is relative to the artefact's folder."""
 
@@ -95,3 +124,43 @@ class CheckpointManifest(BaseModel):
     @classmethod
     def _name_is_safe(cls, name: str) -> str:
         return checked_name(name)
+
+
+class DatasetManifest(BaseModel):
+    """What a frozen dataset holds, by whose rights, and what its bytes must be.
+
+    `content_sha256` is the same for the same songs, rights and rules, whenever and wherever they are frozen.
+    `seal` is over everything else here: a manifest whose own bytes were altered says so.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["dataset"] = "dataset"
+    version: Literal[1] = 1
+    dataset_id: UUID
+    number: int = Field(ge=1)
+    name: str = Field(default="", description="what its owner called the dataset when it was frozen")
+    content_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    counts: dict[str, int] = Field(description="`songs`, `lines`, `words`")
+    splits: dict[str, int] = Field(description="songs by `train`, `validation` and `test`")
+    sources: dict[str, int] = Field(description="songs by who gave the words")
+    rights: dict[str, int] = Field(description="songs by the right that their owner stated")
+    languages: dict[str, int] = Field(default_factory=dict)
+    rules_off: tuple[str, ...] = Field(description="cleaning rules that were switched off, sorted")
+    statistics: dict[str, Any] = Field(default_factory=dict, description="as `corpus.statistics` tells them")
+    files: tuple[FileEntry, ...]
+    created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    seal: str = ""
+
+    def sealed(self) -> Self:
+        """The same, with its seal."""
+        return self.model_copy(update={"seal": self._digest()})
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the seal is that of the content."""
+        return self.seal == self._digest()
+
+    def _digest(self) -> str:
+        content = self.model_dump(mode="json", exclude={"seal"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
