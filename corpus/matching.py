@@ -26,6 +26,10 @@ TITLE_FOUND = 0.96
 """Below, two names of one length differ by more than a letter in 25."""
 TITLE_FOUND_WITH_DURATION = 0.88
 TITLE_CHECK = 0.76
+OTHER_WORD = 0.6
+"""The most that two names are alike which differ in a whole word."""
+SLIP = 0.62
+"""Two words less alike than this are two words; `umbrella` and `umberlla` are 0.88."""
 ARTIST_FOUND = 0.88
 ARTIST_CHECK = 0.70
 
@@ -394,27 +398,39 @@ def _numbers(parts: TitleParts) -> frozenset[int]:
 def _likeness(left: str, right: str) -> float:
     if left == right or left.replace(" ", "") == right.replace(" ", ""):
         return 1.0
-    return max(fuzz.ratio(left, right), 0.98 * fuzz.token_sort_ratio(left, right)) / 100
+    likeness = max(fuzz.ratio(left, right), 0.98 * fuzz.token_sort_ratio(left, right)) / 100
+    return min(likeness, OTHER_WORD) if _is_other_word(left, right) else likeness
+
+
+def _is_other_word(left: str, right: str) -> bool:
+    """Whether each has a word that is no slip of the other's: `when the valley sings`, `when the market sings`."""
+    only_left = [word for word in left.split() if word not in right.split()]
+    only_right = [word for word in right.split() if word not in left.split()]
+    one, other = " ".join(only_left), " ".join(only_right)
+    if not one or not other or one.startswith(other) or other.startswith(one):  # `b dylan` is `bob dylan`
+        return False
+    return fuzz.ratio(one, other) < SLIP * 100
 
 
 def _artist_likeness(wanted: str, got: str) -> float:
-    """0 to 1. One of several credited artists is nearly as good as all of them."""
-    best = _likeness(_plain_artist(wanted), _plain_artist(got))
+    """0 to 1. One of several credited artists, alone on the other side, is nearly as good as all of them."""
+    one, other = _plain_artist(wanted), _plain_artist(got)
+    best = _likeness(one, other)
     if best == 1.0:
         return best
     left, right = _credited(wanted), _credited(got)
-    if left & right:
+    if one in right or other in left or left == right:
         return max(best, 0.95)
-    parts = [0.95 * _likeness(one, other) for one in left for other in right]
-    return max([best, *parts])
+    parts = [*(_likeness(one, part) for part in right), *(_likeness(part, other) for part in left)]
+    return max(best, 0.95 * max(parts, default=0.0))
 
 
 @lru_cache(maxsize=65_536)
 def _credited(artist: str) -> frozenset[str]:
-    """Each of the artists, and each other name in brackets: `宇多 (Uta)`."""
-    names = [artist, *_BRACKETED.findall(artist), _BRACKETED.sub(" ", artist)]
-    parts = [part for name in names for part in (name, *_CREDITS.split(name))]
-    return frozenset(_plain_artist(part) for part in parts if part.strip())
+    """Each of the artists without the whole, and each other name in brackets: `宇多 (Uta)`."""
+    names = [*_BRACKETED.findall(artist), _BRACKETED.sub(" ", artist)]
+    parts = [part for name in names for part in (name, *_CREDITS.split(name)) if part.strip()]
+    return frozenset(map(_plain_artist, parts))
 
 
 def _scripts_differ(left: str, right: str) -> bool:

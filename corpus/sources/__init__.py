@@ -5,6 +5,7 @@ This file says what a source of lyrics is. It knows no particular one: `corpus.s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from time import monotonic
@@ -16,6 +17,9 @@ from corpus.song import Track
 State = Literal["found", "check", "blocked", "not_found", "instrumental"]
 FIRST_WAIT_S = 5.0
 LONGEST_WAIT_S = 300.0
+NEAR_MISS = 0.5
+"""Of a hit that was refused; below it has nothing to do with the song, and is not worth telling of."""
+_PREFERRED: tuple[State, ...] = ("not_found", "blocked", "check", "instrumental", "found")
 USER_AGENT = "GhostRhymes/0.1 (lyrics for datasets whose rights their builders state)"
 
 
@@ -109,11 +113,27 @@ def told(track: Track) -> Finding | None:
 
 
 def judged(finding: Finding, match: Match) -> Finding:
-    """A finding as good as its match: `no` finds nothing, `check` puts a song with words up for review."""
-    if match.verdict == "no":
-        return Finding("not_found", why=match.why)
-    state = "check" if match.verdict == "check" and finding.state == "found" else finding.state
+    """A finding as good as its match: `no` finds nothing, `check` puts a song with words up for review.
+
+    An instrumental of doubtful name is nothing either: there would be no words to judge it by.
+    """
+    if match.verdict == "no" or (match.verdict == "check" and finding.state == "instrumental"):
+        return Finding("not_found", why=match.why, score=match.score)
+    state = "check" if match.verdict == "check" else finding.state
     return replace(finding, state=state, why=match.why, score=match.score)
+
+
+def rank(finding: Finding) -> tuple[int, float]:
+    """What to prefer of several findings for one track: the greater."""
+    return _PREFERRED.index(finding.state), finding.score
+
+
+def best(findings: Sequence[Finding], *, nothing: str) -> Finding:
+    """The best of what a source has; where that is nothing, the nearest miss says why, or `nothing` does."""
+    finding = max(findings, key=rank, default=Finding("not_found", why=nothing))
+    if finding.state == "not_found" and finding.score < NEAR_MISS:
+        return Finding("not_found", why=nothing)
+    return finding
 
 
 def _in_words(seconds: float) -> str:

@@ -12,6 +12,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from sandbox.standins import genius, lrclib, spotify
 from sandbox.standins.desk import Desk
+from sandbox.standins.songs import CATALOGUE
 
 FRONT = """<!DOCTYPE html><title>Stand-ins</title><h1>sandbox</h1><p>Stand-ins of Spotify, Genius and LRCLIB with
 invented songs. <a href="/knobs">How they behave</a>, <a href="/calls">what they were asked</a>.</p>"""
@@ -58,6 +59,7 @@ def application(desk: Desk) -> Flask:
 
 def server(desk: Desk, port: int, host: str = "127.0.0.1") -> BaseWSGIServer:
     """Listening, not serving yet; port 0 takes any free one."""
+    CATALOGUE.search("", most=1)  # makes all songs now, and not once a thread when many ask first
     return make_server(host, port, application(desk), threaded=True, request_handler=_Handler)
 
 

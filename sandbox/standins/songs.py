@@ -72,8 +72,9 @@ class Catalogue:
     @cached_property
     def decoys(self) -> tuple[Song, ...]:
         """What stands beside them and is not them."""
-        found = [decoy for number, song in enumerate(self.songs) for decoy in _decoys(number, song)]
-        return tuple(found)
+        names = {(song.artist, song.title) for song in self.songs}
+        found = (decoy for number, song in enumerate(self.songs) for decoy in _decoys(number, song))
+        return tuple(decoy for decoy in found if (decoy.artist, decoy.title) not in names)
 
     @cached_property
     def by_id(self) -> dict[int, Song]:
@@ -136,7 +137,7 @@ def _song(number: int, taken: set[tuple[str, str]]) -> Song:
             of = words.TONGUES[tongue]
             artist, title = random.choice(of["artists"]), random.choice(of["titles"])
             if attempt > 5:  # a small tongue runs out of titles
-                title = f"{title} {random.choice(of['openings']).split()[-1]}"
+                title = f"{title}: {random.choice(of['openings'] + of['endings'])}"
         if (artist.casefold(), title.casefold()) not in taken:
             break
     taken.add((artist.casefold(), title.casefold()))
