@@ -86,6 +86,12 @@ class CsrfRefused(AppError):
     status, code = 403, "csrf"
 
 
+class NeedsAccount(AppError):
+    """What a guest may not have: signing up is all it takes."""
+
+    status, code = 403, "sign_up_first"
+
+
 class NotFound(AppError):
     """There is no such thing for this person; somebody else's things do not exist either."""
 

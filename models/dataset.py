@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     Boolean,
+    ColumnElement,
     DateTime,
     Enum,
     Float,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    and_,
     false,
     func,
 )
@@ -185,6 +187,17 @@ class DatasetChange(Base):
     before: Mapped[Json]
     created_at: Mapped[CreatedAt]
     undone_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+def trainable() -> ColumnElement[bool]:
+    """The songs that may train a voice: found, with words, kept, by a right that is known, and no duplicate."""
+    return and_(
+        Song.is_dropped.is_(False),
+        Song.state == SongState.FOUND,
+        func.length(Song.text) > 0,
+        Song.rights != Rights.UNKNOWN,
+        Song.duplicate_of.is_(None),
+    )
 
 
 def track_key(artist: str, title: str) -> str:
