@@ -64,7 +64,7 @@ def _figures(found: dict[str, Any]) -> Component:
         ("Different words", f"{found['distinct_1']:.0%}", "distinct-1: of all words"),
         ("Different pairs", f"{found['distinct_2']:.0%}", "distinct-2: of all two words in a row"),
         ("Repeated lines", f"{found['repetition']:.0%}", ""),
-        ("Clich\u00e9s", _listed(found["cliches"]), "phrases that everybody has sung"),
+        ("Clich\u00e9s", _listed(found["cliches"]), "phrases and pairs of rhymes that everybody has sung"),
         ("Explicit words", _listed(found["explicit"]), ""),
     ]
     rows = [

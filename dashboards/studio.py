@@ -5,6 +5,7 @@ The sheet and the takes are drawn by the bundle (frontend/src); this page draws 
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from app import generation, lyric
+from app import form, generation, lyric
 from app.auth import Writer, current_writer, ensure_writer
 from app.db import unit_of_work
 from app.errors import AppError, NotFound
@@ -85,11 +86,16 @@ def _strip() -> Component:
             html.Div(
                 className="controls",
                 children=[
-                    _form_row(),
-                    _voice_menu(),
-                    _dial("length", "Length", 16, 256, 8, 64),
-                    _spice(),
-                    _more(),
+                    html.Div(
+                        className="chips",
+                        children=[
+                            _form_menu(),
+                            _voice_menu(),
+                            _dial("length", "Length", 16, 256, 8, 64),
+                            _dial("spice", "Spice", 0, 1.6, 0.05, 0.8),
+                            _more(),
+                        ],
+                    ),
                     _buttons(),
                 ],
             ),
@@ -105,29 +111,14 @@ def _strip() -> Component:
     )
 
 
-def _form_row() -> Component:
-    """The chip that says the rule, and what can be written to it. The bundle fills the panel."""
-    return html.Div(
-        className="form-row",
+def _form_menu() -> Component:
+    """The chip that says the rule. The bundle fills the panel, with the presets that it finds there."""
+    return html.Details(
+        id="form-menu",
+        className="popover form-menu",
         children=[
-            html.Details(
-                id="form-menu",
-                className="popover form-menu",
-                children=[
-                    html.Summary(
-                        [html.Span("Form", className="caption"), html.Span(id="form-words", className="value")]
-                    ),
-                    html.Div(id="form-panel", className="menu"),
-                ],
-            ),
-            html.Div(
-                className="line-deeds",
-                children=[
-                    _deed("rewrite", "Rewrite", " this line", "Alt Enter"),
-                    _deed("fill", "Fill", " the middle", "Alt Shift Enter"),
-                    _deed("verse", "Whole verse", "", "Ctrl Alt Enter"),
-                ],
-            ),
+            html.Summary([html.Span("Form", className="caption"), html.Span(id="form-words", className="value")]),
+            html.Div(id="form-panel", className="menu", **{"data-presets": json.dumps(form.presets())}),
         ],
     )
 
@@ -178,10 +169,6 @@ def _dial(name: str, label: str, low: float, high: float, step: float, value: fl
     )
 
 
-def _spice() -> Component:
-    return _dial("spice", "Spice", 0, 1.6, 0.05, 0.8)
-
-
 def _more() -> Component:
     return html.Details(
         id="more",
@@ -228,6 +215,14 @@ def _buttons() -> Component:
     return html.Div(
         className="deeds",
         children=[
+            html.Div(
+                className="line-deeds",
+                children=[
+                    _deed("rewrite", "Rewrite", " this line", "Alt Enter"),
+                    _deed("fill", "Fill", " the middle", "Alt Shift Enter"),
+                    _deed("verse", "Whole verse", "", "Ctrl Alt Enter"),
+                ],
+            ),
             html.Button("Retry", id="retry", type="button", className="button"),
             html.Button("Stop", id="stop", type="button", className="button"),
             html.Button("Write", id="write", type="button", className="button primary"),

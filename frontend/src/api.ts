@@ -42,6 +42,12 @@ export interface Placed {
   words: string;
 }
 
+/** A voice as far as the studio asks for it here; the menu comes from the server. */
+export interface Voice {
+  id: string;
+  state: "resident" | "loading" | "cold" | "refused";
+}
+
 export interface Started {
   id: string;
   events_url: string;

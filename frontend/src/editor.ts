@@ -1,6 +1,6 @@
 // The editor: CodeMirror as a sheet of paper. Knows text, the cursor and anchors that move with the text; no network.
 
-import { defaultKeymap, history, historyKeymap, invertedEffects, isolateHistory, redo } from "@codemirror/commands";
+import { defaultKeymap, history, historyKeymap, invertedEffects, isolateHistory, redo, redoDepth, undo, undoDepth } from "@codemirror/commands";
 import { ChangeSet, EditorState, StateEffect, StateField, Transaction, type Extension, type Range } from "@codemirror/state";
 import { Decoration, EditorView, drawSelection, keymap, placeholder, type DecorationSet } from "@codemirror/view";
 
@@ -109,6 +109,16 @@ export class Editor {
   /** Put the first line into an empty text, with the line break that ends it. */
   begin(line: string): void {
     this.insert(0, this.view.state.doc.length, `${line.trim()}\n`);
+  }
+
+  /** How many steps of the history can be taken back, and how many again. */
+  get numSteps(): { undo: number; redo: number } {
+    return { undo: undoDepth(this.view.state), redo: redoDepth(this.view.state) };
+  }
+
+  /** Take one step of the history, as Ctrl-Z and Ctrl-Shift-Z do. */
+  step(way: "undo" | "redo"): void {
+    (way === "undo" ? undo : redo)(this.view);
   }
 
   seam(): Seam {

@@ -9,7 +9,6 @@ interface Badge {
   name: string;
   words: string;
   rules: readonly string[];
-  isOpen?: boolean;
   show(): (Node | string)[];
 }
 
@@ -41,14 +40,15 @@ function badgesOf(line: LineEvidence): Badge[] {
     found.push({ name: "metre", words: hasFailed("metre") ? "off the metre" : "on the metre", rules: ["metre"], show: () => metreEvidence(line) });
   }
   const isCopied = hasFailed("originality", "near-duplicate");
-  const words = isCopied ? "not original" : line.nearest ? "original" : "not compared";
-  found.push({ name: "original", words, rules: ["originality", "near-duplicate"], isOpen: !line.nearest && !isCopied, show: () => nearestEvidence(line) });
+  if (line.nearest || isCopied) {
+    found.push({ name: "original", words: isCopied ? "not original" : "original", rules: ["originality", "near-duplicate"], show: () => nearestEvidence(line) });
+  }
   return found;
 }
 
 function drawn(id: string, badge: Badge, line: LineEvidence, sheet: HTMLElement): HTMLElement {
   const failures = line.failures.filter(({ rule }) => badge.rules.includes(rule));
-  const state = failures.length > 0 ? "failed" : badge.isOpen ? "open" : "kept";
+  const state = failures.length > 0 ? "failed" : "kept";
   const pressed = el(
     "button",
     {
@@ -107,7 +107,7 @@ function metreEvidence(line: LineEvidence): (Node | string)[] {
 }
 
 function nearestEvidence({ nearest }: LineEvidence): (Node | string)[] {
-  if (!nearest) return [el("p", {}, "Name a data set in the form, and each line is compared with it.")];
+  if (!nearest) return []; // copied, and the reason says from where
   const overlap = nearest.overlap === 1 ? "1 word" : `${nearest.overlap} words`;
   return [
     el("p", {}, `The nearest line of ${nearest.index} (line ${nearest.number}):`),

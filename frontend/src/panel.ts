@@ -36,6 +36,8 @@ const STRICTNESSES: [string, string][] = [
   ["multi:3", "Three syllables"],
   ["multi:4", "Four syllables"],
 ];
+/** What most begin with; the songs come after. */
+const PLAIN: readonly Preset[] = [plain("Couplets (AABB)", "AABB"), plain("Alternating rhyme (ABAB)", "ABAB")];
 const SCHEMES = ["AABB", "ABAB", "ABBA", "AAAA", "XAXA", "AABBA", "AABBCCDD"];
 
 export class FormPanel {
@@ -43,7 +45,7 @@ export class FormPanel {
   private name = "";
   private timer: number | undefined;
   private checks = 0;
-  private presets: Preset[] = [];
+  private readonly presets: Preset[] = [...PLAIN, ...songs()];
   private readonly controls = new Map<keyof Fields, Control>();
   private readonly preset = select("form-preset", [["", "No form"], ["own", "Your own"]]);
   private readonly section = select("form-section", []);
@@ -56,7 +58,6 @@ export class FormPanel {
     this.preset.addEventListener("change", () => this.choose());
     this.section.addEventListener("change", () => this.chooseSection());
     this.rules.addEventListener("input", () => this.later());
-    must<HTMLDetailsElement>("form-menu").addEventListener("toggle", () => void this.fetchPresets());
     this.dress();
   }
 
@@ -184,18 +185,6 @@ export class FormPanel {
     }
   }
 
-  private async fetchPresets(): Promise<void> {
-    if (this.presets.length > 0) return;
-    try {
-      const { presets } = await call<{ presets: Preset[] }>("GET", "/api/v1/forms");
-      if (this.presets.length > 0) return;
-      this.presets = presets;
-      this.preset.append(el("optgroup", { label: "Presets" }, ...presets.map(({ name, words }) => el("option", { value: name, title: words }, name))));
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error; // the fields do without
-    }
-  }
-
   private get fields(): Fields {
     const text = (name: keyof Fields): string => this.value(name);
     const isOn = (name: keyof Fields): boolean => (this.controls.get(name) as HTMLInputElement).checked;
@@ -257,6 +246,7 @@ export class FormPanel {
     );
     const none = button("form-none", "No form", "button small quiet", () => this.drop());
     this.rules.append(none);
+    this.preset.append(el("optgroup", { label: "Presets" }, ...this.presets.map(({ name, words }) => el("option", { value: name, title: words }, name))));
     must("form-panel").replaceChildren(field("Form", this.preset), this.sectionRow, this.rules);
   }
 
@@ -265,6 +255,15 @@ export class FormPanel {
     this.fill();
     this.preset.focus();
   }
+}
+
+function plain(name: string, scheme: string): Preset {
+  return { name, words: scheme, sections: [{ name: "Stanza", stanzas: 1, form: { ...FRESH, scheme } }] };
+}
+
+/** The presets that the server has put into the page. */
+function songs(): Preset[] {
+  return JSON.parse(must("form-panel").dataset["presets"] ?? "[]") as Preset[];
 }
 
 function recalled(name: string): Standing | null {

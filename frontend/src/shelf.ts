@@ -1,6 +1,6 @@
 // The shelf: asks for takes, follows them while they are written, and remembers them across a reload of this tab.
 
-import { ApiError, call, type Ask, type Offer, type Placed, type Started } from "./api.ts";
+import { ApiError, call, type Ask, type Offer, type Placed, type Started, type Voice } from "./api.ts";
 import { button, el, must } from "./dom.ts";
 import type { Editor } from "./editor.ts";
 import { say } from "./notice.ts";
@@ -8,6 +8,7 @@ import { follow, type Listener } from "./stream.ts";
 import type { Form } from "./form.ts";
 import { shown, slotOf } from "./seam.ts";
 import { Batch, offerButtons, type KeptTake, type Order, type Place } from "./takes.ts";
+import { watchWarmth } from "./warmth.ts";
 
 /** What the controls say: an ask without the words. */
 export type Settings = Omit<Ask, "prompt" | "lyric_id" | "form" | "deed">;
@@ -105,7 +106,13 @@ export class Shelf {
     this.dress();
     batch.element.scrollIntoView({ block: "nearest" });
     say(batch.num === 1 ? "Writing a take." : `Writing ${batch.num} takes.`);
-    const slow = window.setTimeout(() => run.isStopped || batch.wait(`${voice} is warming up; the first words after a rest take a few seconds more.`), SLOW_MS);
+    let hasNews = false;
+    void watchWarmth({
+      rest: () => new Promise((resume) => window.setTimeout(resume, SLOW_MS)),
+      state: () => stateOf(settings.voice),
+      isOver: () => run.isStopped || hasNews,
+      tell: (isCold) => batch.wait(isCold ? `${voice} is warming up; the first words after a rest take a few seconds more.` : ""),
+    });
     try {
       const lyricId = await ready;
       const ask: Ask = { ...settings, prompt: place.prompt, ...(lyricId === null ? {} : { lyric_id: lyricId }), ...formed(order, batch.num) };
@@ -113,10 +120,10 @@ export class Shelf {
       run.id = started.id;
       if (order && started.placed) this.settle(place, order, started.placed);
       batch.name();
-      run.close = follow(started, this.listener(run, () => window.clearTimeout(slow)));
+      run.close = follow(started, this.listener(run, () => (hasNews = true)));
       if (run.isStopped) await this.cancel(run);
     } catch (error) {
-      window.clearTimeout(slow);
+      hasNews = true;
       if (!(error instanceof ApiError)) throw error;
       this.refuse(run, error);
     }
@@ -158,24 +165,28 @@ export class Shelf {
     this.remember();
   }
 
-  private listener(run: Run, hasNews: () => void): Listener {
+  /** `heard` is told that the voice has spoken, or that the line has. */
+  private listener(run: Run, heard: () => void): Listener {
     const { batch } = run;
     return {
       token: (take, text) => {
-        hasNews();
+        heard();
         batch.wait("");
         batch.token(take, text);
       },
       line: (take, evidence) => batch.line(take, evidence),
       replay: () => batch.replay(),
-      waiting: (why) => batch.wait(why),
+      waiting: (why) => {
+        heard();
+        batch.wait(why);
+      },
       done: (ends) => {
-        hasNews();
+        heard();
         batch.finish(ends);
         this.end(run, batch.num === 1 ? "The take is done." : `${batch.num} takes are done.`);
       },
       failed: ({ message, offers = [] }) => {
-        hasNews();
+        heard();
         if (!run.isStopped) batch.fail(message, offers);
         this.end(run, `It broke off: ${message}`);
       },
@@ -296,6 +307,17 @@ export class Shelf {
 
   private forget(): void {
     sessionStorage.removeItem(MEMORY + this.name);
+  }
+}
+
+/** How a voice stands; null when nobody can say. */
+async function stateOf(id: string): Promise<Voice["state"] | null> {
+  try {
+    const { voices } = await call<{ voices: Voice[] }>("GET", "/api/v1/voices");
+    return voices.find((voice) => voice.id === id)?.state ?? null;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return null;
   }
 }
 

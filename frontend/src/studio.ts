@@ -13,9 +13,10 @@ import { FormPanel } from "./panel.ts";
 import { isAnalysis } from "./rooms.ts";
 import { dressWrite, isVoiceless, NO_VOICE, Shelf, type Settings } from "./shelf.ts";
 import type { Batch, Place } from "./takes.ts";
+import { Steps } from "./steps.ts";
 import { label as labelTheme } from "./theme.ts";
 import { Words as WordPanel } from "./words.ts";
-import { arrived, currentWriter, ensureWriter, type Writer } from "./writer.ts";
+import { currentWriter, ensureWriter, type Writer } from "./writer.ts";
 
 /** What the server's `open` callback sends: a lyric, or nothing for a fresh sheet, or why there is none. */
 export interface Opened {
@@ -44,7 +45,8 @@ export class Studio {
   private readonly shelf: Shelf;
   private readonly journal: Journal;
   private readonly panel: FormPanel;
-  private readonly words = new WordPanel(() => this.editor, () => this.editor.listenAgain());
+  private readonly steps = new Steps(() => this.editor);
+  private readonly words = new WordPanel(() => this.editor, () => this.editor.listenAgain(), this.steps.elements);
   private isOpening = false;
 
   constructor() {
@@ -230,8 +232,9 @@ export class Studio {
     if (!this.isOpening) this.autosave.change({ title: this.title.value, text: this.editor.text });
   }
 
-  /** The name of the page, after the lyric that is open. */
+  /** The name of the page, after the lyric that is open, and what can be undone. */
   dress(): void {
+    this.steps.dress();
     document.documentElement.toggleAttribute("data-blank", this.editor.isBlank);
     const first = this.editor.text.split("\n").find((line) => line.trim() !== "");
     document.title = `${this.title.value.trim() || first?.trim().slice(0, 60) || "A fresh sheet"} · Ghost Rhymes`;

@@ -40,7 +40,7 @@ export class Words {
   private readonly found = el("div", { id: "words-found", class: "words-found" });
   private readonly like = el("input", { id: "say-like", type: "text", maxlength: "48", autocomplete: "off", autocapitalize: "none", placeholder: "fear" });
   private readonly likeLabel = el("label", { for: "say-like" });
-  private readonly trouble = el("p", { id: "say-trouble", class: "field-error", role: "alert" });
+  private readonly trouble = el("p", { id: "say-trouble", class: "field-error", role: "alert", "aria-live": "assertive" });
   private readonly own = el("ul", { id: "own-words", class: "own-words" });
   private readonly panel: HTMLElement;
   /** Where the word stands that is being rhymed with. */
@@ -50,16 +50,17 @@ export class Words {
   constructor(
     private readonly editor: () => Editor,
     private readonly isSaid: () => void,
+    steps: readonly HTMLElement[],
   ) {
     const close = button("words-close", "", "icon-button icon-close small-icon", () => this.close());
     close.setAttribute("aria-label", "Close the rhymes");
     const ask = el("form", { class: "words-ask", id: "words-ask" }, el("label", { for: "words-query" }, "Rhymes with"), this.query, close);
     const save = el("button", { id: "say-save", class: "button small" }, "Save");
-    const sayIt = el("form", { class: "words-say", id: "words-say" }, this.likeLabel, this.like, save);
-    this.panel = el("section", { id: "words", class: "words", hidden: "", "aria-label": "Rhymes and pronunciations" }, ask, this.found, sayIt, this.trouble, this.own);
+    const sayIt = el("form", { class: "words-say", id: "words-say" }, this.likeLabel, this.like, save, this.trouble);
+    this.panel = el("section", { id: "words", class: "words", hidden: "", "aria-label": "Rhymes and pronunciations" }, ask, this.found, sayIt, this.own);
     this.opener.setAttribute("aria-expanded", "false");
     this.opener.setAttribute("aria-controls", "words");
-    this.element = el("div", { class: "line-bar" }, this.panel, el("div", { class: "line-bar-row" }, this.says, this.opener, this.marks));
+    this.element = el("div", { class: "line-bar" }, this.panel, el("div", { class: "line-bar-row" }, this.says, this.opener, ...steps, this.marks));
     ask.addEventListener("submit", (event) => {
       event.preventDefault();
       this.place = null;
@@ -74,6 +75,7 @@ export class Words {
       event.stopPropagation();
       this.close();
     });
+    this.like.addEventListener("input", () => this.forgive());
     this.showMarks(localStorage.getItem(MARKS) !== "off");
   }
 
@@ -125,7 +127,7 @@ export class Words {
   private async look(word: string): Promise<void> {
     const turn = ++this.turn;
     this.likeLabel.textContent = `Say \u201c${word || "it"}\u201d like`;
-    this.trouble.textContent = "";
+    this.forgive();
     if (word.trim() === "") {
       this.found.replaceChildren(el("p", { class: "nothing" }, "Type a word."));
       return;
@@ -170,17 +172,31 @@ export class Words {
 
   /** Change how a word is said; the lyric and the rhymes are heard anew. */
   private async change(deed: () => Promise<unknown>): Promise<void> {
-    this.trouble.textContent = "";
+    this.forgive();
     try {
       await ensureWriter();
       await deed();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.trouble.textContent = error.message;
+      this.complain(error.message);
       return;
     }
     this.isSaid();
     await Promise.all([this.list(), this.look(this.query.value)]);
+  }
+
+  /** Say it at the field, and bring it into sight: the panel may have scrolled. */
+  private complain(message: string): void {
+    this.trouble.textContent = message;
+    this.like.setAttribute("aria-invalid", "true");
+    this.like.setAttribute("aria-describedby", this.trouble.id);
+    this.trouble.scrollIntoView({ block: "nearest" });
+  }
+
+  private forgive(): void {
+    this.trouble.textContent = "";
+    this.like.removeAttribute("aria-invalid");
+    this.like.removeAttribute("aria-describedby");
   }
 
   private async list(): Promise<void> {

@@ -143,8 +143,49 @@ def test_what_cannot_be_said_like_another_word_is_told_at_the_field(visit: Visit
     page.locator("#words-open").click()
     page.locator("#say-like").fill("two words")
     page.locator("#say-save").click()
-    expect(page.locator("#say-trouble")).to_contain_text("not one word")
+    trouble = page.locator("#say-trouble")
+    expect(trouble).to_contain_text("not one word")
+    expect(trouble).to_be_in_viewport(ratio=1)
+    expect(trouble).to_have_attribute("aria-live", "assertive")
+    expect(page.locator("#say-like")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#say-like")).to_have_attribute("aria-describedby", "say-trouble")
+    page.locator("#say-like").fill("care")
+    expect(trouble).to_be_empty()
     visit.complaints.clear()  # the browser logs every answer of 4xx
+
+
+def test_what_is_wrong_with_a_word_is_seen_on_a_phone_too(phone: Visit) -> None:
+    """The rhymes of a word may be many: they scroll, and the fields over and under them stay."""
+    page = phone.page
+    open_studio(page)
+    type_lyric(page, "The moon is late tonight")
+    page.locator("#words-open").click()
+    expect(page.locator("#word-perfect-light")).to_be_visible()
+    page.locator("#say-like").fill("two words")
+    page.locator("#say-save").click()
+    expect(page.locator("#say-trouble")).to_be_in_viewport(ratio=1)
+    phone.complaints.clear()  # the browser logs every answer of 4xx
+
+
+def test_on_a_phone_steps_are_taken_back_by_buttons(phone: Visit) -> None:
+    page = phone.page
+    open_studio(page)
+    undo, redo = page.locator("#undo"), page.locator("#redo")
+    expect(undo).to_be_disabled()
+    expect(undo).to_have_accessible_name("Undo")
+    expect(redo).to_have_accessible_name("Redo")
+    type_lyric(page, "so low")
+    expect(redo).to_be_disabled()
+    undo.click()
+    expect(page.locator("#lyric-text .cm-placeholder")).to_be_visible()
+    expect(undo).to_be_disabled()
+    redo.click()
+    assert lines(page) == ["so low"]
+    expect(redo).to_be_disabled()
+    wait_until_saved(page)
+    page.locator("#wordmark").click()  # another lyric has a history of its own
+    expect(page.locator("#lyric-text .cm-placeholder")).to_be_visible()
+    expect(undo).to_be_disabled()
 
 
 def test_on_a_phone_the_words_are_at_hand(phone: Visit) -> None:
@@ -154,7 +195,7 @@ def test_on_a_phone_the_words_are_at_hand(phone: Visit) -> None:
     expect(margin(page)).to_have_text(["13"])
     page.locator("#words-open").click()
     expect(page.locator("#word-perfect-go")).to_be_visible()
-    for pressed in ("#words-open", "#marks-toggle", "#words-close", "#word-perfect-go", "#say-save"):
+    for pressed in ("#words-open", "#undo", "#redo", "#marks-toggle", "#words-close", "#word-perfect-go", "#say-save"):
         box = page.locator(pressed).bounding_box()
         assert box
         assert min(box["width"], box["height"]) >= 44, pressed
