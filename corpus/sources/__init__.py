@@ -5,7 +5,7 @@ This file says what a source of lyrics is. It knows no particular one: `corpus.s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from time import monotonic
@@ -75,8 +75,9 @@ class Limited(SourceError):
 class Patience:
     """How long to leave one source alone: what it asks for, or twice as long after each failure in a row."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, clock: Callable[[], float] = monotonic) -> None:
         self._source = source
+        self._clock = clock
         self._lock = Lock()
         self._wait_s = FIRST_WAIT_S
         self._until = 0.0
@@ -98,7 +99,7 @@ class Patience:
     def _longer(self) -> float:
         """Many threads meet the same failure: those that come during a wait share what is left of it."""
         with self._lock:
-            now = monotonic()
+            now = self._clock()
             if now >= self._until:
                 self._until = now + self._wait_s
                 self._wait_s = min(self._wait_s * 2, LONGEST_WAIT_S)

@@ -14,10 +14,11 @@ import lyricsgenius
 import requests
 
 from corpus.matching import bare_title, first_artist, match
+from corpus.pace import Pace
 from corpus.song import Track
 from corpus.sources import USER_AGENT, Finding, Patience, State, best, judged, rank, told
 
-TIMEOUT_S = 10
+TIMEOUT_S = 10.0
 INSTRUMENTAL = "This song is an instrumental"
 """What a page says in the place of words."""
 
@@ -35,10 +36,14 @@ class Genius:
 
     name = "Genius"
 
-    def __init__(self, token: str, api_url: str, web_url: str) -> None:
+    def __init__(
+        self, token: str, api_url: str, web_url: str, timeout_s: float = TIMEOUT_S, pace: Pace | None = None
+    ) -> None:
         self._token = token
         self._api_url = api_url.rstrip("/") + "/"
         self._web_url = web_url.rstrip("/") + "/"
+        self._timeout_s = timeout_s
+        self._pace = pace or Pace(0)
         self._patience = Patience(self.name)
         self._of_thread = threading.local()
 
@@ -96,13 +101,18 @@ class Genius:
         client = getattr(self._of_thread, "client", None)
         if client is None:
             client = lyricsgenius.Genius(
-                self._token, timeout=TIMEOUT_S, sleep_time=0, retries=0, user_agent=USER_AGENT, skip_non_songs=False
+                self._token, timeout=self._timeout_s, sleep_time=0, retries=0, user_agent=USER_AGENT
             )
             client.API_ROOT, client.WEB_ROOT = self._api_url, self._web_url
             client.PUBLIC_API_ROOT = f"{self._web_url}api/"
             client._session.hooks["response"].append(self._look_at)  # it offers no other way in
+            client._session.auth = self._take_turn  # requests calls it before each call it makes
             self._of_thread.client = client
         return client
+
+    def _take_turn(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        self._pace.take()
+        return request
 
     def _look_at(self, response: requests.Response, *_args: object, **_settings: object) -> None:
         """Raise what lyricsgenius would pass over."""

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from corpus.matching import bare_title, first_artist, match
+from corpus.pace import Pace
 from corpus.song import Track
 from corpus.sources import USER_AGENT, Finding, Patience, best, judged, told
 
@@ -21,11 +22,12 @@ class Lrclib:
 
     name = "LRCLIB"
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, timeout_s: float = TIMEOUT_S, pace: Pace | None = None) -> None:
         self._base_url = base_url.rstrip("/")
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
-        self._http = httpx.Client(timeout=TIMEOUT_S, limits=limits, headers={"User-Agent": USER_AGENT})
+        self._http = httpx.Client(timeout=timeout_s, limits=limits, headers={"User-Agent": USER_AGENT})
         self._patience = Patience(self.name)
+        self._pace = pace or Pace(0)
 
     def find(self, track: Track) -> Finding:
         """Look for one track, in one call.
@@ -39,6 +41,7 @@ class Lrclib:
 
     def _search(self, track: Track) -> list[dict[str, Any]]:
         asked = {"track_name": bare_title(track.title), "artist_name": first_artist(track.artist)}
+        self._pace.take()
         try:
             response = self._http.get(f"{self._base_url}/api/search", params=asked)
         except httpx.HTTPError as error:

@@ -22,7 +22,7 @@ from corpus.sources import Patience, SourceError
 
 PAGE = 50
 """The most that Spotify gives at once."""
-TIMEOUT_S = 10
+TIMEOUT_S = 10.0
 _ID = re.compile(r"[0-9A-Za-z]{22}")
 _URI = re.compile(r"spotify:(?:user:[^:]+:)?(\w+):([^:?\s]+)", re.IGNORECASE)
 _HOSTS = {"open.spotify.com", "play.spotify.com", "www.spotify.com", "spotify.com"}
@@ -166,14 +166,14 @@ def _a(kind: str) -> str:
 class Spotify:
     """What one user lets us see. Use it from one thread."""
 
-    def __init__(self, access_token: str, base_url: str, user_id: str = "") -> None:
+    def __init__(self, access_token: str, base_url: str, user_id: str = "", timeout_s: float = TIMEOUT_S) -> None:
         # At debug spotipy would write the token into the log, and it calls every refusal an error.
         logging.getLogger("spotipy.client").setLevel(logging.CRITICAL)
         # With a session of spotipy's own, urllib3 would swallow a 429's Retry-After, or sleep it off.
         self._client = spotipy.Spotify(
             auth=access_token,
             requests_session=requests.Session(),
-            requests_timeout=TIMEOUT_S,
+            requests_timeout=timeout_s,
             retries=0,
             status_retries=0,
         )

@@ -133,6 +133,14 @@ class Desk:
             turned[service] = replace(turned[service], **values)
         self.knobs = turned
 
+    def reset(self) -> None:
+        """As at the start: first knobs, no calls."""
+        with self._lock:
+            self.knobs = self._at_first()
+            self.calls.clear()
+            for lately in self._lately.values():
+                lately.clear()
+
     def blueprint(self) -> Blueprint:
         """The pages about the stand-ins themselves."""
         pages = Blueprint("desk", __name__)
@@ -162,8 +170,6 @@ class Desk:
         @pages.delete("/knobs")
         def reset_knobs() -> Response:
             self.knobs = self._at_first()
-            for lately in self._lately.values():
-                lately.clear()
             return show_knobs()
 
         return pages
