@@ -30,12 +30,15 @@ from sandbox import bundles, leash, ports, voice
 from sandbox.console import Step, Steps
 from sandbox.leash import on_leash
 from sandbox.postgres import Cluster
+from sandbox.standins.server import Addresses
 from sandbox.supervisor import Life, Program, Supervisor, configuration
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_TIMEOUT_S = 120.0
 MAX_EARLY_DEATHS = 5
 STOP_TIMEOUT_S = 45.0
+OUTSIDE = {name for name in Settings.model_fields if name.startswith(("spotify_", "genius_", "lrclib_"))}
+"""Settings that name what stands outside."""
 
 
 class StackFailed(RuntimeError):
@@ -47,12 +50,14 @@ class Plan:
     """What this start is to be: the settings that every process shares, and which processes we run ourselves.
 
     `cluster` is None when `DATABASE_URL` names a Postgres of the user's; `runs_inference` is false when `INFERENCE_URL`
-    names a service elsewhere.
+    names a service elsewhere. Where no key or address of Spotify, Genius or LRCLIB is set, stand-ins of all three
+    listen at `standins_port`.
     """
 
     settings: Settings
     shared: dict[str, str]
     cluster: Cluster | None
+    standins_port: int | None = None
 
     @property
     def home(self) -> Path:
@@ -83,6 +88,9 @@ class Plan:
             Program("web", [gunicorn, "-c", "app/gunicorn.py", "wsgi:app"], tier=20),
             Program("worker", [python, "-m", "worker.cpu"], tier=20),
         ]
+        if self.standins_port is not None:
+            command = [python, "-m", "sandbox.standins", "--port", str(self.standins_port)]
+            found.append(Program("standins", command, tier=20))
         if self.runs_inference:
             found.append(Program("inference", [python, "-m", "inference"], tier=20))
         if self.cluster is not None:
@@ -114,7 +122,11 @@ def plan() -> Plan:
     shared.setdefault("SECRET_KEY", _plain(kept.secret_key) or secrets.token_urlsafe(48))
     shared.setdefault("SERVICE_SECRET", _plain(kept.service_secret) or secrets.token_urlsafe(48))
     shared.setdefault("INFERENCE_PRELOAD", voice.NAME)
-    return Plan(told, shared, cluster)
+    standins_port = None
+    if OUTSIDE.isdisjoint(told.model_fields_set):
+        standins_port = ports.free_port()
+        shared |= Addresses(f"http://127.0.0.1:{standins_port}").environment
+    return Plan(told, shared, cluster, standins_port)
 
 
 def write_stack_file(home: Path, shared: dict[str, str]) -> None:
@@ -216,6 +228,8 @@ class Stack:
             tasks.create_task(self._voice())
             page = tasks.create_task(self._page())
             await self._database()
+            if self._plan.standins_port is not None:
+                self._supervise("standins")
             self._supervise("worker")
             await page
             self._supervise("web")

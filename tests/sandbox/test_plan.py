@@ -31,7 +31,7 @@ def test_it_works(home: Path) -> None:
     planned = plan()
     assert planned.home == home
     assert planned.cluster is not None
-    assert set(planned.programs) == {"postgres", "web", "worker", "inference"}
+    assert set(planned.programs) == {"postgres", "web", "worker", "standins", "inference"}
     assert planned.shared["DATABASE_URL"] == planned.cluster.url("ghost")
 
 
@@ -59,10 +59,20 @@ def test_the_stack_file_is_ours_alone_and_reads_back_as_written(home: Path) -> N
 def test_a_postgres_and_an_inference_service_elsewhere_are_left_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg2://me:secret@db.example/ghost")
     monkeypatch.setenv("INFERENCE_URL", "http://gpu.example:8001")
+    monkeypatch.setenv("GENIUS_TOKEN", "a key")
     planned = plan()
     assert set(planned.programs) == {"web", "worker"}
+    assert "GENIUS_API_URL" not in planned.shared
     assert planned.shared["DATABASE_URL"] == "postgresql+psycopg2://me:secret@db.example/ghost"
     assert planned.shared["INFERENCE_URL"] == "http://gpu.example:8001"
+
+
+def test_without_keys_the_outside_is_stood_in_for(home: Path) -> None:
+    planned = plan()
+    write_stack_file(home, planned.shared)
+    read = Settings(_env_file=home / STACK_FILE)
+    assert read.sandboxes == {"spotify", "genius", "lrclib"}
+    assert str(planned.standins_port) in read.lrclib_url
 
 
 def test_a_port_that_is_no_port_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
