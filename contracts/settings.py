@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     genius_api_url: str = "https://api.genius.com"
     genius_web_url: str = "https://genius.com"
     lrclib_url: str = "https://lrclib.net"
+    genius_calls_per_s: float | None = Field(
+        default=None, ge=0, description="at most, of each worker; 0: no limit of ours; default: 10, a stand-in's none"
+    )
+    lrclib_calls_per_s: float | None = Field(default=None, ge=0, description="the same; default: 20")
 
     @property
     def spotify_app(self) -> str:
@@ -80,6 +84,18 @@ class Settings(BaseSettings):
         """Which of `spotify`, `genius` and `lrclib` are stand-ins of ours, so that pages can say `sandbox`."""
         urls = {"spotify": self.spotify_api_url, "genius": self.genius_api_url, "lrclib": self.lrclib_url}
         return frozenset(name for name, url in urls.items() if _is_stand_in(url))
+
+    @property
+    def genius_pace(self) -> float:
+        """Calls a second that Genius gets from a worker; 0: as fast as they come."""
+        usual = 0.0 if _is_stand_in(self.genius_api_url) else 10.0
+        return usual if self.genius_calls_per_s is None else self.genius_calls_per_s
+
+    @property
+    def lrclib_pace(self) -> float:
+        """The same of LRCLIB, whose server is run by few."""
+        usual = 0.0 if _is_stand_in(self.lrclib_url) else 20.0
+        return usual if self.lrclib_calls_per_s is None else self.lrclib_calls_per_s
 
     @property
     def home(self) -> Path:
