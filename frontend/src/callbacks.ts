@@ -115,6 +115,11 @@ export const callbacks = {
   markSong(song: string | null): void {
     datasets.mark(song);
   },
+  /** A row was chosen; the table tells so too when it was the review that marked it. */
+  pickedSong(rows: { id: string }[] | null, song: string | null): unknown {
+    const picked = rows?.[0]?.id;
+    return picked === undefined || picked === song ? window.dash_clientside["no_update"] : picked;
+  },
   nextSong(clicks: number | null, song: string | null): unknown {
     return (clicks ? datasets.songAfter(song) : null) ?? window.dash_clientside["no_update"];
   },

@@ -9,7 +9,8 @@ import { label as labelTheme } from "./theme.ts";
 
 const KEYS: Record<string, string> = { a: "review-accept", r: "review-replace", d: "review-drop", n: "review-next", u: "review-undo" };
 const FILES = ".txt,.zip,.csv,.jsonl,.docx,.lrc";
-const GRID = "songs";
+/** The table to review, and the one to state rights in. */
+const GRIDS = ["songs", "rights-songs"] as const;
 
 /** The rows of the table, as far as the review asks for them. */
 interface Grid {
@@ -43,9 +44,9 @@ export interface Wish {
   at: number;
 }
 
-function grid(): Grid | undefined {
+function grid(id: string = GRIDS[0]): Grid | undefined {
   try {
-    return document.getElementById(GRID) ? window.dash_ag_grid?.getApi(GRID) : undefined;
+    return document.getElementById(id) ? window.dash_ag_grid?.getApi(id) : undefined;
   } catch {
     return undefined; // the table is not drawn yet
   }
@@ -72,12 +73,12 @@ export function wish(button: string | undefined, song: string | null, text: stri
 
 /** The songs have changed on the server: the rows that are in sight are asked for again, and stay where they are. */
 export function refresh(): void {
-  grid()?.refreshInfiniteCache();
+  for (const id of GRIDS) grid(id)?.refreshInfiniteCache();
 }
 
 /** Another choice of songs is shown: from the top. */
 export function restart(): void {
-  grid()?.purgeInfiniteCache();
+  for (const id of GRIDS) grid(id)?.purgeInfiniteCache();
 }
 
 /** The table marks the song that is open beside it. */

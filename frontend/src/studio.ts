@@ -10,7 +10,7 @@ import { Journal } from "./journal.ts";
 import type { HeardLine } from "./marks.ts";
 import { tell } from "./notice.ts";
 import { FormPanel } from "./panel.ts";
-import { isAnalysis } from "./rooms.ts";
+import { isAway } from "./rooms.ts";
 import { dressWrite, isVoiceless, NO_VOICE, Shelf, type Settings } from "./shelf.ts";
 import type { Batch, Place } from "./takes.ts";
 import { Steps } from "./steps.ts";
@@ -199,7 +199,7 @@ export class Studio {
   }
 
   private key(event: KeyboardEvent): void {
-    if (isAnalysis()) return;
+    if (isAway()) return;
     const pressed = event.key === "Enter" ? this.buttonOf(event) : null;
     if (pressed) {
       event.preventDefault();
@@ -248,7 +248,7 @@ export class Studio {
 
   /** Dash's location follows by the same event that Back and Forward send. */
   private moveTo(path: string): void {
-    if (location.pathname === path || isAnalysis()) return;
+    if (location.pathname === path || isAway()) return;
     history.replaceState(null, "", path);
     window.dispatchEvent(new PopStateEvent("popstate"));
   }
