@@ -28,7 +28,7 @@ from lyrics.meters import repeated_pairs
 
 PARTICLES, PARTICLES_OF_MANY = 8, 4
 """In an island, when it is the only one, and when there are others."""
-CHOICE_BITS, REPEATED_PAIRS = 0.25, 4.0
+CHOICE_BITS, REPEATED_PAIRS = 0.25, 2.0
 """In bits a token: how much better a line must be to be e times as likely to go on, and what it loses when all its
 pairs of words are repeated."""
 SAME_END, SHARED_WORDS = 1.5, 2.0
