@@ -1,18 +1,22 @@
 """The one door: every request passes here before any view, and what is not named is refused.
 
 Public endpoints are for anybody. The studio is for anybody too, since a guest may write; its lyrics' addresses are not.
+Datasets, jobs and linked accounts are for people who have signed up: others are sent to do so.
 The API wants a cookie or a bearer token. Also here: CSRF for whatever a cookie could do, and the security headers.
 """
 
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 from uuid import UUID
 
-from flask import Flask, Response, request
-from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
+from flask import Flask, Response, redirect, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf, validate_csrf
+from wtforms import ValidationError
 
-from app import lyric
+from app import dataset, lyric
 from app.auth import bearer_token, current_writer, required_writer
 from app.db import unit_of_work
 from app.errors import CsrfRefused, NotFound
@@ -37,6 +41,7 @@ CSRF_COOKIE = "_csrf_token"
 """dash-renderer echoes a cookie of this name as X-CSRFToken, and so does our own script."""
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _STUDIO = re.compile(r"/(analyse|lyrics/(?P<lyric_id>[0-9a-f-]{36}))?")
+_BUILDER = re.compile(r"/(jobs|spotify/(link|callback)|datasets(/(new|(?P<dataset_id>[0-9a-f-]{36})(/[a-z]+)?))?)")
 _DASH = re.compile(r"/(_dash-|_reload-hash|_favicon\.ico|assets/)")
 
 csrf = CSRFProtect()
@@ -57,26 +62,43 @@ def init_app(server: Flask, settings: Settings) -> None:
         return _with_headers(response, settings)
 
 
-def _check() -> None:
+def _check() -> ResponseReturnValue | None:
     endpoint = request.endpoint
     if endpoint and endpoint.startswith("api.") and endpoint not in PUBLIC:
         required_writer()  # before CSRF: to a program without credentials, a word about pages would be nonsense
     if request.method not in SAFE_METHODS and bearer_token() is None:
         _check_csrf()
     if endpoint is None or endpoint in PUBLIC or endpoint.startswith("api."):  # None: Flask answers 404 or 405 itself
-        return
+        return None
     if _DASH.match(request.path):
-        return
+        return None
+    if found := _BUILDER.fullmatch(request.path):
+        return _check_builder_address(found["dataset_id"])
     _check_studio_address(request.path)
+    return None
 
 
 def _check_csrf() -> None:
     try:
-        csrf.protect()
-    except CSRFError:
+        if (request.endpoint or "").startswith("api."):
+            validate_csrf(request.headers.get("X-CSRFToken"))  # by the header alone: a file is not read to look for it
+        else:
+            csrf.protect()
+    except (CSRFError, ValidationError):
         raise CsrfRefused(
             "This page is older than your session. Reload it and try again; your text is kept in this browser."
         ) from None
+
+
+def _check_builder_address(dataset_id: str | None) -> ResponseReturnValue | None:
+    writer = current_writer()
+    if writer is None or writer.is_guest:
+        door = "/signup" if writer else "/login"
+        return redirect(f"{door}?next={quote(request.path)}", 302)
+    if dataset_id:
+        with unit_of_work() as session:
+            dataset.check_own(session, writer.id, _uuid(dataset_id))
+    return None
 
 
 def _check_studio_address(path: str) -> None:

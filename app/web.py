@@ -14,10 +14,10 @@ from sqlalchemy import Engine
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import auth, db, gate, generation
+from app import auth, db, gate, generation, store
 from app.errors import AppError, BadInput, error_of
 from app.relay import Relay
-from app.routes import api, ops, pages
+from app.routes import api, ops, pages, spotify
 from contracts.settings import Settings, require
 
 MAX_BODY_BYTES = 2 << 20
@@ -57,11 +57,12 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> Flask:
         hops = settings.trusted_proxies
         server.wsgi_app = ProxyFix(server.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     db.bind(engine or db.connect(settings))
+    store.bind(settings)
     generation.bind(Relay(settings))
     auth.init_app(server, settings)
     gate.init_app(server, settings)
     max_streams = settings.web_threads * 3 // 4
-    for blueprint in (api.blueprint(max_streams), ops.blueprint(), pages.blueprint()):
+    for blueprint in (api.blueprint(max_streams), ops.blueprint(), pages.blueprint(), spotify.blueprint()):
         server.register_blueprint(blueprint)
     server.register_error_handler(AppError, _show)
     server.register_error_handler(HTTPException, _show_http)

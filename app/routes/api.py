@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from app.routes import craft, generations, lyrics, openapi
+from app.routes import craft, datasets, generations, jobs, lyrics, openapi, spotify
 
 
 def blueprint(max_streams: int) -> Blueprint:
@@ -13,5 +13,8 @@ def blueprint(max_streams: int) -> Blueprint:
     generations.register(api, max_streams)
     lyrics.register(api)
     craft.register(api)
+    datasets.register(api)
+    jobs.register(api)
+    spotify.register(api)
     openapi.register(api)
     return api

@@ -42,7 +42,7 @@ def blueprint() -> Blueprint:
 
 def _form_page(template: str, verb: Callable[[str, str], object]) -> ResponseReturnValue:
     form = CredentialsForm()
-    next_url = _inside(request.values.get("next", "/"))
+    next_url = inside(request.values.get("next", "/"))
     if request.method == "GET":
         return render_template(template, form=form, error=None, field=None, next_url=next_url)
     try:
@@ -53,7 +53,7 @@ def _form_page(template: str, verb: Callable[[str, str], object]) -> ResponseRet
     return redirect(next_url, 303)
 
 
-def _inside(url: str) -> str:
+def inside(url: str) -> str:
     """`url` when it stays on this site, else the front page."""
     is_path = url.startswith("/") and not url.startswith("//") and "\\" not in url and url.isprintable()
     return url if is_path else "/"

@@ -1,0 +1,216 @@
+"""The verbs of a job: ask for one, look at it, cancel it, have it done again. What is done is the worker's business."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, case, func, select, update
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict, NotFound, TooMany
+from models import Account, Dataset, Job, JobState
+from models.job import OPEN_STATES, request_cancel
+from models.queue import defer
+
+MAX_OPEN = 20
+"""Jobs of one person that wait or run. One of them is worked on at a time."""
+MAX_LISTED = 200
+AGAIN = (JobState.FAILED, JobState.CANCELLED)
+
+IMPORT, TIDY, FREEZE = "import", "tidy", "freeze"
+_WORDS = {
+    "playlist": "Import of the playlist “{}”",
+    "tracks": "Import of a list of songs",
+    "upload": "Import of {}",
+    "paste": "Import of pasted words",
+    TIDY: "Cleaning, languages and duplicates",
+    FREEZE: "Freezing a version",
+}
+
+
+class JobView(NamedTuple):
+    """A job as its owner sees it.
+
+    `words` say what it does. `num_total` is None while nobody knows. `log` holds `{at, words}`, `error` tells why it
+    failed, and `run_after` when one that waits goes on.
+    """
+
+    id: UUID
+    dataset_id: UUID | None
+    dataset_name: str | None
+    kind: str
+    words: str
+    state: str
+    stage: str
+    num_done: int
+    num_total: int | None
+    counts: dict[str, Any]
+    log: list[dict[str, Any]]
+    error: str | None
+    cancel_asked: bool
+    run_after: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be done."""
+        return JobState(self.state).is_over
+
+
+def start(session: Session, user_id: UUID, dataset_id: UUID, kind: str, request: dict[str, Any]) -> JobView:
+    """Ask for work; it begins when this transaction is committed and the jobs before it are over.
+
+    Raises:
+        TooMany: `MAX_OPEN` are waiting already.
+    """
+    session.execute(select(Account.user_id).where(Account.user_id == user_id).with_for_update())  # one at a time
+    open_jobs = select(func.count()).select_from(Job).where(Job.user_id == user_id, Job.state.in_(OPEN_STATES))
+    if (session.scalar(open_jobs) or 0) >= MAX_OPEN:
+        raise TooMany(
+            f"{MAX_OPEN} jobs of yours are waiting already. Wait for one to end, or cancel it.",
+            code="too_many_jobs",
+            retry_after_s=30,
+        )
+    job = Job(user_id=user_id, dataset_id=dataset_id, kind=kind, request=request)
+    session.add(job)
+    defer(session, job)
+    return get(session, user_id, job.id)
+
+
+def tidy_soon(session: Session, user_id: UUID, dataset_id: UUID) -> None:
+    """Have a dataset cleaned, told and compared anew; one that has not begun yet will do."""
+    waits = select(Job.id).where(Job.dataset_id == dataset_id, Job.kind == TIDY, Job.state == JobState.QUEUED)
+    if session.scalar(waits.limit(1)) is None:
+        job = Job(user_id=user_id, dataset_id=dataset_id, kind=TIDY, request={})
+        session.add(job)
+        defer(session, job)
+
+
+def get(session: Session, user_id: UUID, job_id: UUID) -> JobView:
+    """One job of this person.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    found = _views(session, Job.id == job_id, Job.user_id == user_id, limit=1)
+    if not found:
+        raise NotFound("There is no such job of yours.")
+    return found[0]
+
+
+def find(session: Session, user_id: UUID, *, limit: int = MAX_LISTED) -> list[JobView]:
+    """This person's jobs: those that are not over, then the others, the newest first."""
+    return _views(session, Job.user_id == user_id, limit=limit)
+
+
+def current(session: Session, dataset_id: UUID) -> JobView | None:
+    """The job that a dataset waits for, if there is one; tidying comes after all others. Ask for ownership first."""
+    is_open = Job.state.in_(OPEN_STATES)
+    order = (case((Job.kind == TIDY, 1), else_=0), Job.created_at)
+    found = _views(session, Job.dataset_id == dataset_id, is_open, limit=1, order=order)
+    return found[0] if found else None
+
+
+def latest(session: Session, dataset_id: UUID) -> JobView | None:
+    """The job that was asked for last, whatever became of it; tidying apart. Ask for ownership first."""
+    found = _views(session, Job.dataset_id == dataset_id, Job.kind != TIDY, limit=1, order=(Job.created_at.desc(),))
+    return found[0] if found else None
+
+
+def has_open(session: Session, dataset_id: UUID, kind: str) -> bool:
+    """Whether a dataset waits for work of this kind."""
+    asked = select(Job.id).where(Job.dataset_id == dataset_id, Job.kind == kind, Job.state.in_(OPEN_STATES))
+    return session.scalar(asked.limit(1)) is not None
+
+
+def cancel(session: Session, user_id: UUID, job_id: UUID) -> JobView:
+    """End a job; what it has done stays done. A worker that is at it ends within seconds.
+
+    Raises:
+        Conflict: it is over.
+    """
+    get(session, user_id, job_id)
+    if not request_cancel(session, job_id):
+        raise Conflict("This job is over: there is nothing to cancel.", code="job_over")
+    return get(session, user_id, job_id)
+
+
+def cancel_all(session: Session, dataset_id: UUID) -> None:
+    """End all jobs of a dataset."""
+    for job_id in session.scalars(select(Job.id).where(Job.dataset_id == dataset_id, Job.state.in_(OPEN_STATES))):
+        request_cancel(session, job_id)
+
+
+def retry(session: Session, user_id: UUID, job_id: UUID) -> JobView:
+    """Have a job that failed or was cancelled done again; it goes on from what it had done.
+
+    Raises:
+        Conflict: it is neither.
+    """
+    get(session, user_id, job_id)
+    again = session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.state.in_(AGAIN))
+        .values(
+            state=JobState.QUEUED,
+            attempt=None,
+            num_starts=0,
+            error=None,
+            cancel_asked=False,
+            run_after=None,
+            finished_at=None,
+        )
+        .returning(Job)
+    ).scalar_one_or_none()
+    if again is None:
+        raise Conflict("Only a job that failed or was cancelled can be done again.", code="job_not_over")
+    defer(session, again)
+    return get(session, user_id, job_id)
+
+
+def _views(
+    session: Session,
+    *which: ColumnElement[bool],
+    limit: int,
+    order: Iterable[Any] | None = None,
+) -> list[JobView]:
+    newest_open_first = (Job.state.in_(OPEN_STATES).desc(), Job.created_at.desc(), Job.id)
+    rows = session.execute(
+        select(  # not the request: a list of ten thousand songs is no part of a view
+            Job.id,
+            Job.dataset_id,
+            Dataset.name.label("dataset_name"),
+            Job.kind,
+            Job.request["kind"].astext.label("request_kind"),
+            Job.request["name"].astext.label("request_name"),
+            Job.state,
+            Job.stage,
+            Job.num_done,
+            Job.num_total,
+            Job.counts,
+            Job.log,
+            Job.error,
+            Job.cancel_asked,
+            Job.run_after,
+            Job.created_at,
+            Job.started_at,
+            Job.finished_at,
+        )
+        .outerjoin(Dataset, Dataset.id == Job.dataset_id)
+        .where(*which)
+        .order_by(*(order or newest_open_first))
+        .limit(limit)
+    )
+    return [_view(row) for row in rows]
+
+
+def _view(row: Row[Any]) -> JobView:
+    what = row.request_kind if row.kind == IMPORT else row.kind
+    values = {name: getattr(row, name) for name in JobView._fields if name not in ("words", "state")}
+    words = _WORDS.get(what, row.kind).format(row.request_name or "")
+    return JobView(**values, words=words, state=row.state.value)
