@@ -127,6 +127,19 @@ def playlists(settings: Settings, user_id: UUID) -> list[Playlist]:
         raise _as_ours(error) from None
 
 
+def read_link(link: str) -> str:
+    """The id of the playlist that a link, URI or id names; nobody is asked for that.
+
+    Raises:
+        BadInput: it names none, or an editorial one.
+    """
+    try:
+        return playlist_id(link)
+    except (BadLink, Editorial) as error:
+        code = "editorial_playlist" if isinstance(error, Editorial) else "bad_link"
+        raise BadInput(str(error), code=code, field="link") from None
+
+
 def own_playlist(settings: Settings, user_id: UUID, link: str) -> Playlist:
     """The playlist behind a link, URI or id, when it may be read: their own, or one they work on with others.
 

@@ -99,6 +99,13 @@ def _header() -> Component:
                         className="icon-button",
                         title="Analyse",
                     ),
+                    dcc.Link(
+                        [html.Span(className="icon icon-datasets"), html.Span("Datasets", className="label")],
+                        href="/datasets",
+                        id="datasets-link",
+                        className="icon-button",
+                        title="Datasets",
+                    ),
                 ],
             ),
             html.Div(id="usage", className="usage"),

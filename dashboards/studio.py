@@ -20,6 +20,7 @@ from app.db import unit_of_work
 from app.errors import AppError, NotFound
 from contracts.wire import VoiceCard
 from dashboards import analysis
+from dashboards.builder import place_in
 from dashboards.words import lyric_id_in, size
 
 POLL_MS = 2_000
@@ -236,7 +237,7 @@ def opened(pathname: str | None) -> dict[str, Any]:
 
     At the address of another page it keeps what it shows.
     """
-    if pathname == analysis.PATH:
+    if pathname == analysis.PATH or place_in(pathname):
         raise PreventUpdate
     lyric_id = lyric_id_in(pathname)
     sheet: dict[str, Any] = {"writer": None, "lyric": None}
