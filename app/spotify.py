@@ -135,9 +135,8 @@ def read_link(link: str) -> str:
     """
     try:
         return playlist_id(link)
-    except (BadLink, Editorial) as error:
-        code = "editorial_playlist" if isinstance(error, Editorial) else "bad_link"
-        raise BadInput(str(error), code=code, field="link") from None
+    except SourceError as error:
+        raise _as_ours(error) from None
 
 
 def own_playlist(settings: Settings, user_id: UUID, link: str) -> Playlist:
