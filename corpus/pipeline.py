@@ -28,6 +28,8 @@ SHORT_S = 2.0
 MAX_SHORT_WAITS = 8
 """Of one track at one source."""
 MAX_BATCH = 200
+SILENCE_S = 0.5
+"""After so long without an answer the caller gets an empty list, and may look whether to go on."""
 
 log = structlog.get_logger()
 
@@ -89,7 +91,7 @@ class Rests:
 def settle(
     wanted: Iterable[Wanted], sources: Sequence[LyricSource], *, num_threads: int = NUM_THREADS, gives_up: bool = False
 ) -> Iterator[list[Step]]:
-    """Settle tracks; yields what has come in since the last time, at most `MAX_BATCH` steps.
+    """Settle tracks; yields what has come in since the last time: at most `MAX_BATCH` steps, and at times none.
 
     `wanted` is read as it is needed, in the iterating thread. A source that wants a long rest is not asked again in
     this run; whoever can be settled without it still is, and the others come back unsettled, with what the sources
@@ -121,15 +123,14 @@ def settle(
                     num_asking += 1
             while num_asking and len(batch) < MAX_BATCH:
                 try:
-                    step = done.get(block=not batch)
+                    step = done.get(block=not batch, timeout=SILENCE_S)
                 except Empty:
                     break
                 num_asking -= 1
                 num_left += step.settled is None
                 batch.append(step)
-            if batch:
-                yield batch
-                batch = []
+            yield batch
+            batch = []
         if num_left and (limit := rests.longest()) is not None:
             raise limit
     finally:

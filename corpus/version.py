@@ -215,7 +215,15 @@ def read(bucket: Bucket, key: str) -> Iterator[FrozenSong]:
     Raises:
         Torn: the manifest, or the shard that comes next, was altered or is gone.
     """
-    manifest = read_manifest(bucket, key)
+    yield from songs_of(bucket, read_manifest(bucket, key))
+
+
+def songs_of(bucket: Bucket, manifest: DatasetManifest) -> Iterator[FrozenSong]:
+    """The songs of a version that may not be published yet.
+
+    Raises:
+        Torn: the shard that comes next was altered or is gone.
+    """
     for shard in _checked_shards(bucket, manifest):
         for line in shard.splitlines(keepends=False):
             record = json.loads(line)

@@ -24,8 +24,8 @@ from contracts.settings import Settings, load_settings, require
 from models import Dataset, Generation, GenerationEvent, Job, Lookup, Lyric, Throttle, User
 from models.generation import SILENT_FOR, give_up_lost
 from models.job import OPEN_STATES
-from worker import queue
-from worker.jobs import Jobs
+from worker import freezing, imports, queue, tidying
+from worker.jobs import Body, Jobs, kinds
 from worker.timing import Timing
 
 EVERY_S = 3.0
@@ -41,6 +41,7 @@ JOBS_KEPT = timedelta(days=90)
 LOOKUPS_KEPT = timedelta(days=90)
 CONCURRENCY = 4
 """Jobs at a time. They wait for others' servers most of their time; of each user only one is worked on."""
+BODIES: dict[str, Body] = {"import": imports.bring_in, "tidy": tidying.tidy, "freeze": freezing.freeze}
 
 log = structlog.get_logger()
 
@@ -54,6 +55,7 @@ def main() -> None:
 async def run(settings: Settings, timing: Timing | None = None) -> None:
     """Work until SIGTERM or SIGINT; then the jobs are given back, and another worker goes on with them."""
     timing = timing or Timing()
+    kinds.update(BODIES)
     url = require(settings, "database_url", "the worker keeps jobs and house in Postgres")
     engine = connect(url, timing)
     jobs = Jobs(engine, settings, timing)
