@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from models import Dataset, DatasetChange, Song
@@ -51,8 +51,8 @@ def remember(
     before: dict[str, Any] = {"songs": [{"values": dict(values), "ids": ids} for values, ids in groups.items()]}
     if rules_off is not None:
         before["rules_off"] = list(rules_off)
-    if added := [str(song_id) for song_id in added]:
-        before["added"] = added
+    if brought := [str(song_id) for song_id in added]:
+        before["added"] = brought
     # Not the transaction's time: two acts in one transaction have an order too.
     session.add(DatasetChange(dataset_id=dataset.id, words=words, before=before, created_at=func.clock_timestamp()))
     session.flush()
@@ -70,8 +70,8 @@ def remember(
 
 def next_undo(session: Session, dataset_id: UUID) -> str | None:
     """What `undo` would undo, in words; None when there is nothing."""
-    newest = _not_undone(dataset_id).with_only_columns(DatasetChange.words).limit(1)
-    return session.scalar(newest)
+    newest = session.execute(_not_undone(dataset_id).with_only_columns(DatasetChange.words).limit(1)).first()
+    return str(newest[0]) if newest else None
 
 
 def undo(session: Session, dataset: Dataset) -> Undone | None:
@@ -97,7 +97,7 @@ def undo(session: Session, dataset: Dataset) -> Undone | None:
     return Undone(act.words, frozenset(changed))
 
 
-def _not_undone(dataset_id: UUID) -> Any:
+def _not_undone(dataset_id: UUID) -> Select[DatasetChange]:
     return (
         select(DatasetChange)
         .where(DatasetChange.dataset_id == dataset_id, DatasetChange.undone_at.is_(None))

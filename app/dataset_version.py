@@ -23,7 +23,7 @@ from contracts.bucket import Bucket, NoSuchKey
 from contracts.manifest import DatasetManifest, dataset_manifest_key
 from corpus import version
 from corpus.version import KINDS, FrozenSong, Torn, VersionDiff
-from models import DatasetVersion, Rights, Song, SongState, VersionSong
+from models import Dataset, DatasetVersion, Rights, Song, SongState, VersionSong
 
 _MIME = {"txt": "text/plain; charset=utf-8", "jsonl": "application/x-ndjson", "zip": "application/zip"}
 _NO_SUCH = "This dataset has no such version."
@@ -198,14 +198,14 @@ def holders(session: Session, content_sha: str) -> list[Holder]:
     """
     rows = session.execute(
         select(
-            dataset.Dataset.user_id,
+            Dataset.user_id,
             DatasetVersion.dataset_id,
-            dataset.Dataset.name,
+            Dataset.name,
             DatasetVersion.number,
             DatasetVersion.deleted_at.is_not(None).label("is_deleted"),
         )
         .join(DatasetVersion, DatasetVersion.id == VersionSong.version_id)
-        .join(dataset.Dataset, dataset.Dataset.id == DatasetVersion.dataset_id)
+        .join(Dataset, Dataset.id == DatasetVersion.dataset_id)
         .where(VersionSong.content_sha == content_sha)
         .order_by(DatasetVersion.created_at, DatasetVersion.id)
     )

@@ -28,7 +28,7 @@ from models.dataset import trainable
 MAX_PAGE = 500
 MAX_NOTE_CHARS = 1_000
 MAX_QUERY_CHARS = 200
-PASTED = "pasted"
+PASTED = "paste"
 """The source of words that a builder typed in place of others."""
 
 Act = Literal["accept", "drop", "restore", "replace"]
@@ -143,7 +143,7 @@ def read(
     original = song.original or ""
     cleaned = clean(original, off)
     text = (song.text or "") if rules_off is None else cleaned.text
-    lines = [(line.kind, line.text) for line in diff(original, text)]
+    lines: list[tuple[str, str]] = [(line.kind, line.text) for line in diff(original, text)]
     return SongView(summary, original, text, lines, cleaned.changes)
 
 

@@ -26,6 +26,9 @@ from app.routes.answers import (
     Voices,
 )
 from app.routes.craft import Sound, Text
+from app.routes.dataset_answers import DATASET_SCHEMAS
+from app.routes.dataset_paths import dataset_paths
+from app.routes.describe import last_event_id, path_id, verb
 from app.routes.lyrics import LyricChange, NewLyric
 from contracts.wire import ErrorResponse
 
@@ -50,6 +53,7 @@ SCHEMAS: tuple[type[BaseModel], ...] = (
     Text,
     Versions,
     Voices,
+    *DATASET_SCHEMAS,
 )
 
 OPEN: Json = {"security": []}
@@ -90,16 +94,16 @@ def document() -> Json:
             "schemas": schemas,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "`ghost token create`"}},
         },
-        "paths": _paths(),
+        "paths": _paths() | dataset_paths(),
     }
 
 
 def _paths() -> Json:
-    lyric_id, version_id, generation_id = _id("lyric_id"), _id("version_id"), _id("generation_id")
+    lyric_id, version_id, generation_id = path_id("lyric_id"), path_id("version_id"), path_id("generation_id")
     return {
-        "/voices": {"get": _verb("listVoices", "The voices", answers={"200": "Voices"}) | OPEN},
+        "/voices": {"get": verb("listVoices", "The voices", answers={"200": "Voices"}) | OPEN},
         "/generations": {
-            "post": _verb(
+            "post": verb(
                 "startGeneration",
                 "Write. Reserves what may be written: n x max_tokens, or what the form can hold; the rest comes back. "
                 "422 when no text can keep the form; its `offers` can be kept.",
@@ -110,120 +114,80 @@ def _paths() -> Json:
         },
         "/generations/{generation_id}": {
             "parameters": [generation_id],
-            "get": _verb("readGeneration", "As it stands", answers={"200": "GenerationShown"}, errors=("404",)),
-            "delete": _verb(
+            "get": verb("readGeneration", "As it stands", answers={"200": "GenerationShown"}, errors=("404",)),
+            "delete": verb(
                 "cancelGeneration", "Stop it; the text so far stays", answers={"204": None}, errors=("404",)
             ),
         },
         "/generations/{generation_id}/events": {
-            "parameters": [generation_id, _last_event_id()],
-            "get": _verb(
-                "followGeneration", EVENTS, answers={"200": "text/event-stream"}, errors=("400", "404", "503")
-            ),
+            "parameters": [generation_id, last_event_id()],
+            "get": verb("followGeneration", EVENTS, answers={"200": "text/event-stream"}, errors=("400", "404", "503")),
         },
         "/readings": {
-            "post": _verb(
+            "post": verb(
                 "readText", "How a text sounds", body="Text", answers={"200": "Readings"}, errors=("400", "429")
             )
             | OPEN,
         },
         "/analyses": {
-            "post": _verb(
+            "post": verb(
                 "analyseText", "Scheme and meters", body="Text", answers={"200": "Analysis"}, errors=("400", "429")
             )
             | OPEN,
         },
         "/rhymes": {
             "parameters": [{"name": "word", "in": "query", "required": True, "schema": {"type": "string"}}],
-            "get": _verb("findRhymes", "What rhymes", answers={"200": "Suggestions"}, errors=("400", "429")) | OPEN,
+            "get": verb("findRhymes", "What rhymes", answers={"200": "Suggestions"}, errors=("400", "429")) | OPEN,
         },
         "/forms": {
-            "get": _verb("listPresets", "Forms to begin with", answers={"200": "Presets"}) | OPEN,
-            "post": _verb(
-                "readForm", "A form in words", body="FormAsked", answers={"200": "FormShown"}, errors=("400",)
-            )
+            "get": verb("listPresets", "Forms to begin with", answers={"200": "Presets"}) | OPEN,
+            "post": verb("readForm", "A form in words", body="FormAsked", answers={"200": "FormShown"}, errors=("400",))
             | OPEN,
         },
         "/pronunciations": {
-            "get": _verb("listPronunciations", "Your own", answers={"200": "Pronunciations"}),
+            "get": verb("listPronunciations", "Your own", answers={"200": "Pronunciations"}),
         },
         "/pronunciations/{word}": {
             "parameters": [{"name": "word", "in": "path", "required": True, "schema": {"type": "string"}}],
-            "put": _verb(
+            "put": verb(
                 "pronounce",
                 "Say this word so from now on: with the end of the word `like`, or by its phones",
                 body="Sound",
                 answers={"200": "PronunciationShown"},
                 errors=("400", "402"),
             ),
-            "delete": _verb("forgetPronunciation", "As everybody", answers={"204": None}, errors=("404",)),
+            "delete": verb("forgetPronunciation", "As everybody", answers={"204": None}, errors=("404",)),
         },
         "/lyrics": {
-            "get": _verb("listLyrics", "The library", answers={"200": "Library"}),
-            "post": _verb(
+            "get": verb("listLyrics", "The library", answers={"200": "Library"}),
+            "post": verb(
                 "createLyric", "A new lyric", body="NewLyric", answers={"201": "LyricShown"}, errors=("400", "402")
             ),
         },
         "/lyrics/{lyric_id}": {
             "parameters": [lyric_id],
-            "get": _verb("readLyric", "One lyric", answers={"200": "LyricShown"}, errors=("404",)),
-            "patch": _verb(
+            "get": verb("readLyric", "One lyric", answers={"200": "LyricShown"}, errors=("404",)),
+            "patch": verb(
                 "saveLyric",
                 "Save. 409 when it was changed since `revision`; the text sent is kept as a version.",
                 body="LyricChange",
                 answers={"200": "LyricShown"},
                 errors=("400", "404", "409"),
             ),
-            "delete": _verb("deleteLyric", "Delete; can be undone for 30 days", answers={"204": None}, errors=("404",)),
+            "delete": verb("deleteLyric", "Delete; can be undone for 30 days", answers={"204": None}, errors=("404",)),
         },
         "/lyrics/{lyric_id}/undelete": {
             "parameters": [lyric_id],
-            "post": _verb("undeleteLyric", "Bring it back", answers={"200": "LyricShown"}, errors=("404",)),
+            "post": verb("undeleteLyric", "Bring it back", answers={"200": "LyricShown"}, errors=("404",)),
         },
         "/lyrics/{lyric_id}/versions": {
             "parameters": [lyric_id],
-            "get": _verb("listVersions", "What it said before", answers={"200": "Versions"}, errors=("404",)),
+            "get": verb("listVersions", "What it said before", answers={"200": "Versions"}, errors=("404",)),
         },
         "/lyrics/{lyric_id}/versions/{version_id}/restore": {
             "parameters": [lyric_id, version_id],
-            "post": _verb(
+            "post": verb(
                 "restoreVersion", "Make it say that again", answers={"200": "LyricShown"}, errors=("404", "409")
             ),
         },
     }
-
-
-def _id(name: str) -> Json:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
-
-
-def _last_event_id() -> Json:
-    return {"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "integer", "minimum": 0}}
-
-
-def _verb(
-    operation: str,
-    summary: str,
-    *,
-    answers: dict[str, str | None],
-    body: str | None = None,
-    errors: tuple[str, ...] = (),
-) -> Json:
-    responses: Json = {status: _answer(summary, schema) for status, schema in answers.items()}
-    responses |= {status: _answer("What went wrong, and what to do", "ErrorResponse") for status in (*errors, "401")}
-    verb: Json = {"operationId": operation, "summary": summary, "responses": responses}
-    if body:
-        verb["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(body)}}}
-    return verb
-
-
-def _answer(description: str, schema: str | None) -> Json:
-    if schema is None:
-        return {"description": description}
-    if "/" in schema:
-        return {"description": description, "content": {schema: {"schema": {"type": "string"}}}}
-    return {"description": description, "content": {"application/json": {"schema": _ref(schema)}}}
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}

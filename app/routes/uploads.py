@@ -67,11 +67,17 @@ def received_file(
     with tempfile.NamedTemporaryFile(prefix="ghost-upload-") as file:
         started: list[tuple[str, _Bounded]] = []
 
-        def begin(_total: object, _kind: object, name: str | None, _length: object = None) -> Any:
+        def begin(
+            total_content_length: int | None,  # noqa: ARG001 (werkzeug names them)
+            content_type: str | None,  # noqa: ARG001
+            filename: str | None,
+            content_length: int | None = None,  # noqa: ARG001
+        ) -> Any:
+            name = filename or ""
             if started:
                 raise BadInput("Send one file at a time.", code="several_files", field=field)
-            bounded = _Bounded(file, max_bytes(name or ""))
-            started.append((name or "", bounded))
+            bounded = _Bounded(file, max_bytes(name))
+            started.append((name, bounded))
             return bounded
 
         parser = FormDataParser(

@@ -7,8 +7,10 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
+from flask import session as flask_session
 from sqlalchemy import text
 
+from app.auth import ensure_writer
 from app.db import unit_of_work
 from models import ApiToken
 from models.token import hash_of
@@ -45,7 +47,42 @@ FOR_WRITERS = {
     "api.pronunciations",
     "api.pronounce",
     "api.forget",
+    "api.datasets",
+    "api.create_dataset",
+    "api.read_dataset",
+    "api.save_dataset",
+    "api.delete_dataset",
+    "api.undelete_dataset",
+    "api.undo",
+    "api.import_songs",
+    "api.upload",
+    "api.songs",
+    "api.read_song",
+    "api.review",
+    "api.set_rights",
+    "api.freeze",
+    "api.dataset_versions",
+    "api.read_version",
+    "api.delete_version",
+    "api.diff_versions",
+    "api.restore_version",
+    "api.download",
+    "api.jobs",
+    "api.read_job",
+    "api.cancel_job",
+    "api.retry_job",
+    "api.spotify_link",
+    "api.playlists",
+    "api.unlink",
 }
+PAGES_OF_MEMBERS = {"spotify.link", "spotify.callback"}
+BUILDERS_PAGES = ["/datasets", "/datasets/new", f"/datasets/{uuid4()}", f"/datasets/{uuid4()}/rights", "/jobs"]
+BODIES = {
+    "api.import_songs": {"kind": "tracks", "text": "The Invented - Harbour Lights"},
+    "api.review": {"act": "accept"},
+    "api.set_rights": {"songs": "all", "rights": "mine", "attest": True},
+}
+"""What a request must bring to get as far as being told that there is no such thing."""
 
 
 def addresses(server: Flask, endpoints: set[str]) -> list[tuple[str, str]]:
@@ -56,12 +93,13 @@ def addresses(server: Flask, endpoints: set[str]) -> list[tuple[str, str]]:
             path = rule.rule
             for argument in rule.arguments:
                 path = path.replace(f"<uuid:{argument}>", SOME_ID).replace(f"<{argument}>", SOME_WORD)
+                path = path.replace(f"<int:{argument}>", "1")
             found += [(method, path) for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}]
     return found
 
 
 def test_it_works(server: Flask) -> None:
-    assert {rule.endpoint for rule in server.url_map.iter_rules()} == OPEN | FOR_WRITERS
+    assert {rule.endpoint for rule in server.url_map.iter_rules()} == OPEN | FOR_WRITERS | PAGES_OF_MEMBERS
 
 
 def test_a_stranger_without_credentials_is_sent_away(server: Flask) -> None:
@@ -75,9 +113,39 @@ def test_a_stranger_without_credentials_is_sent_away(server: Flask) -> None:
 
 
 def test_everything_of_nobody_is_not_found(server: Flask, alice: Caller) -> None:
-    for method, path in addresses(server, FOR_WRITERS):
-        if SOME_ID in path or (method == "DELETE" and SOME_WORD in path):
-            assert alice(method, path.removeprefix("/api/v1"), {}).status_code == 404, (method, path)
+    for endpoint in FOR_WRITERS:
+        for method, path in addresses(server, {endpoint}):
+            if SOME_ID in path or (method == "DELETE" and SOME_WORD in path):
+                answer = alice(method, path.removeprefix("/api/v1"), BODIES.get(endpoint, {}))
+                assert answer.status_code == 404, (method, path)
+
+
+@pytest.fixture
+def with_pages(server: Flask) -> Flask:
+    """The server with something behind it that answers any address, as Dash does."""
+    server.add_url_rule("/<path:address>", "/<path:path>", lambda address: f"the page at {address}")
+    return server
+
+
+def test_the_builders_pages_are_for_who_has_signed_up(with_pages: Flask) -> None:
+    server = with_pages
+    for path in [*BUILDERS_PAGES, "/spotify/link", "/spotify/callback"]:
+        answer = server.test_client().get(path)
+        assert (answer.status_code, answer.headers["Location"]) == (302, f"/login?next={path}"), path
+    with server.test_request_context("/"):
+        with unit_of_work() as session:
+            writer = ensure_writer(session)
+            assert writer.is_guest
+        signing = server.session_interface.get_signing_serializer(server)
+        assert signing is not None
+        cookie = signing.dumps(dict(flask_session))
+    guest = server.test_client()
+    guest.set_cookie("ghost_session", cookie)
+    for path in [*BUILDERS_PAGES, "/spotify/link"]:
+        assert guest.get(path).headers["Location"] == f"/signup?next={path}", path
+    for path in ("/api/v1/datasets", "/api/v1/spotify/playlists"):
+        refused = guest.get(path)
+        assert (refused.status_code, refused.json["error"]["code"]) == (403, "sign_up_first"), path
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_it_names_every_route_and_method(server: Flask) -> None:
         if method != "parameters"
     }
     routed = {
-        (method, re.sub(r"<(?:uuid:)?(\w+)>", r"{\1}", rule.rule).removeprefix("/api/v1"))
+        (method, re.sub(r"<(?:uuid:|int:)?(\w+)>", r"{\1}", rule.rule).removeprefix("/api/v1"))
         for rule in server.url_map.iter_rules()
         if rule.endpoint.startswith("api.") and rule.endpoint != "api.openapi"
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
