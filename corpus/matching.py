@@ -76,7 +76,7 @@ _NUMBER = re.compile(r"\d+(?:st|nd|rd|th)?", re.IGNORECASE)
 _FROM = re.compile(
     r"^(?:music |theme |song )?from (?:the )?.*(?:soundtrack|picture|series|film|movie|musical|[\"“])", re.I
 )
-_NUMBERED = re.compile(r"\b(?:part|parts|pt|vol|volume|chapter|act|teil) ?([0-9]{1,4}|[ivx]+|one|two|three|four)\b")
+_NUMBERED = re.compile(r"\b(part|parts|pt|vol|volume|chapter|act|teil) ?([0-9]{1,4}|[ivx]+|one|two|three|four)\b")
 _ROMAN = {
     "xi": 11,
     "xii": 12,
@@ -91,6 +91,7 @@ _ROMAN = {
     "ix": 9,
     "x": 10,
 }
+_PARTS = {"pt": "part", "parts": "part", "vol": "volume"}
 _SPELLED = {"one": 1, "two": 2, "three": 3, "four": 4}
 _CREDITS = re.compile(
     r"\s*(?:[,;/+]|\s&\s|\band\b|\bx\b|\bvs\.?|\bwith\b|\bund\b|\by\b|\bfeat\.?|\bft\.|\bfeaturing\b)\s*", re.I
@@ -233,26 +234,24 @@ def plain(text: str) -> str:
     '???'
     """
     letters: list[str] = []
-    is_bare = False
-    for letter in unicodedata.normalize("NFKD", text.casefold()).translate(_PLAIN_LETTERS):
+    drops_marks = True  # a mark on nothing is none
+    small = unicodedata.normalize("NFKD", text).casefold()  # in this order: ᴬ is a capital only after
+    for letter in unicodedata.normalize("NFKD", small).translate(_PLAIN_LETTERS):
         category = unicodedata.category(letter)
         if category == "Mn":
             # Russian writes ё as е, Greek capitals drop their accents; elsewhere a mark makes another letter.
-            if not is_bare and letter != "\u0308":
+            if not drops_marks and letter != "\u0308":
                 letters.append(letter)
-        elif category == "Cf":
+        elif category == "Cf" or letter in "'`´":
             continue
         elif category[0] in "LNM":
-            is_bare = letter < "\u0250" or "\u0370" <= letter < "\u0400"
+            drops_marks = letter < "\u0250" or "\u0370" <= letter < "\u0400"
             letters.append(letter)
-        elif letter in "'`´":
-            continue
-        elif letter == "&":
-            letters.append(" and ")
         elif letter == "$" and letters and letters[-1].isalpha():
             letters.append("s")  # A$AP
         else:
-            letters.append(" ")
+            drops_marks = True
+            letters.append(" and " if letter == "&" else " ")
     return " ".join(unicodedata.normalize("NFC", "".join(letters)).split()) or text.casefold().strip()
 
 
@@ -368,16 +367,17 @@ def _notes(track: Track, artist: str, title: str, wanted: TitleParts, got: Title
 
 
 def _title_likeness(wanted: TitleParts, got: TitleParts) -> float:
-    """0 to 1; 0 where numbers differ, as in parts one and two."""
+    """0 to 1; 0 where numbers differ, as a song and its second part."""
     best = 0.0
-    for is_short, left in enumerate((plain(wanted.name), plain(_without_asides(wanted)))):
-        for is_other_short, right in enumerate((plain(got.name), plain(_without_asides(got)))):
+    for is_short, left in enumerate((_name(wanted.name), _name(_without_asides(wanted)))):
+        for is_other_short, right in enumerate((_name(got.name), _name(_without_asides(got)))):
             likeness = _likeness(left, right)
             # A name that agrees only without its brackets agrees less.
             best = max(best, likeness * (0.97 if is_short != is_other_short else 1.0))
     numbers, others = _numbers(wanted), _numbers(got)
     if numbers != others:
-        return 0.0 if numbers and others else min(best, TITLE_CHECK + 0.05)
+        # A song may be called part one only since there is a second.
+        return min(best, TITLE_CHECK + 0.05) if numbers ^ others == {"1"} else 0.0
     return best
 
 
@@ -386,13 +386,17 @@ def _without_asides(parts: TitleParts) -> str:
     return " ".join(name.split()) or parts.name
 
 
-def _numbers(parts: TitleParts) -> frozenset[int]:
-    name = plain(parts.name)
-    found = {int(number) for number in re.findall(r"\b[0-9]{1,9}\b", name)}
-    for number in _NUMBERED.findall(name):
-        value = int(number) if number.isdigit() else _ROMAN.get(number) or _SPELLED.get(number)
-        found |= {value} if value else set()
-    return frozenset(found)
+def _numbers(parts: TitleParts) -> frozenset[str]:
+    return frozenset(re.findall(r"\b[0-9]{1,9}\b", _name(parts.name)))
+
+
+def _name(text: str) -> str:
+    """A name in plain letters, its parts numbered in one way: `Ferry, Pt. II` is `ferry part 2`."""
+    return _NUMBERED.sub(lambda found: f"{_PARTS.get(found[1], found[1])} {_value(found[2])}", plain(text))
+
+
+def _value(number: str) -> int | str:
+    return int(number) if number.isdigit() else _ROMAN.get(number) or _SPELLED.get(number) or number
 
 
 def _likeness(left: str, right: str) -> float:
