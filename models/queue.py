@@ -8,7 +8,7 @@ tier may not import the workers. The workers' end is `worker.queue`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from procrastinate import App
@@ -46,19 +46,17 @@ def defer(session: Session, job: Job) -> None:
     One job of a user is worked on at a time, in the order in which they are due.
     """
     session.flush()
-    due = job.run_after or datetime.now(UTC)
-    order = _queue.configure_task(
-        TASK,
-        queue=QUEUE,
-        lock=str(job.user_id),
-        queueing_lock=str(job.id),
-        priority=priority(due),
-        schedule_at=job.run_after,
-        connection=session.connection(),
-    )
     try:
         with session.begin_nested():
-            order.defer(job_id=str(job.id))
+            _queue.configure_task(
+                TASK,
+                queue=QUEUE,
+                lock=str(job.user_id),
+                queueing_lock=str(job.id),
+                priority=priority(job.run_after or job.created_at),
+                schedule_at=job.run_after,
+                connection=session.connection(),  # asked for in here: only this sets the savepoint
+            ).defer(job_id=str(job.id))
     except AlreadyEnqueued:
         pass
     except ConnectorException as error:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
 from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
+from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition
 from procrastinate.jobs import Job as Entry
 from sqlalchemy.engine import make_url
@@ -40,7 +42,8 @@ class Again(Exception):
 class _AsTold(BaseRetryStrategy):
     def get_retry_decision(self, *, exception: BaseException, job: Entry) -> RetryDecision | None:  # noqa: ARG002
         if isinstance(exception, Again):
-            return RetryDecision(retry_at=exception.due, priority=priority(exception.due))
+            comes_later = exception.due > datetime.now(UTC)  # else it keeps its place before its user's other jobs
+            return RetryDecision(retry_at=exception.due, priority=priority(exception.due) if comes_later else None)
         return RetryDecision(retry_in={"seconds": BROKEN_S})
 
 
@@ -50,6 +53,7 @@ async def serve(database_url: str, work: Work, timing: Timing, *, concurrency: i
     `work` is called in threads, `concurrency` at most. It returns None when it is through with the job, or the time
     from which on it is to be called again.
     """
+    asyncio.get_running_loop().set_exception_handler(_on_lost_task)
     while True:
         try:
             app = _app(database_url, work)
@@ -68,6 +72,14 @@ async def serve(database_url: str, work: Work, timing: Timing, *, concurrency: i
         else:
             log.warning("queue.away", error="fetching ended")  # a heartbeat or a listener has failed
         await asyncio.sleep(AWAY_S)
+
+
+def _on_lost_task(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """procrastinate cannot end a job whose place in the queue `requeue_lost` has given away: so it should be."""
+    if isinstance(context.get("exception"), ConnectorException):
+        log.warning("queue.place_lost", task=str(getattr(context.get("future"), "get_name", str)()))
+    else:
+        loop.default_exception_handler(context)
 
 
 def _app(database_url: str, work: Work) -> App:

@@ -1,0 +1,471 @@
+"""Imports by real workers from the stand-ins: every song is settled once, whatever happens to the worker."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import Session
+
+from contracts.bucket import LocalBucket
+from contracts.manifest import dataset_manifest_key, upload_key
+from corpus import version
+from models import Dataset, DatasetVersion, Job, JobState, Lookup, Rights, Song, SongState, VersionSong
+from models.queue import defer
+from sandbox.standins.desk import Desk
+from sandbox.standins.server import Addresses, serving
+from sandbox.standins.songs import CATALOGUE, noisy
+from tests.worker.workers import SOON, Worker, look, new_user, settings_of, wait_until
+from worker import cpu
+from worker.jobs import Jobs, kinds
+
+FIRST = "the tide is low and the boats are in\nand nobody asks where the sailor has been\n"
+SECOND = "a lamp in the window, a coat on the chair\nand bread on the table for anyone there\n"
+THIRD = "who carried the piano across the snow\nand what was the tune, does anyone know\n"
+
+
+@pytest.fixture(scope="module")
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture(scope="module")
+def addresses(desk: Desk) -> Iterator[Addresses]:
+    with serving(desk) as addresses:
+        yield addresses
+
+
+@pytest.fixture(autouse=True)
+def _at_first(desk: Desk) -> None:
+    desk.calls.clear()
+    desk.turn({service: {"latency_ms": 0.0, "rate_per_s": 0.0, "status": 0} for service in desk.knobs})
+
+
+@pytest.fixture
+def alice(engine: Engine) -> UUID:
+    return new_user(engine, "alice")
+
+
+class Bench:
+    """Does jobs in this process, one after the other, as a worker would."""
+
+    def __init__(self, engine: Engine, database_url: str, home: Path, outside: dict[str, str]) -> None:
+        self.engine = engine
+        self.home = home
+        self.bucket = LocalBucket(home / "bucket")
+        kinds.update(cpu.BODIES)
+        self.jobs = Jobs(engine, settings_of(database_url, home, outside), SOON)
+
+    def dataset(self, owner: UUID, name: str = "Harbour") -> UUID:
+        with Session(self.engine) as session, session.begin():
+            dataset = Dataset(user_id=owner, name=name)
+            session.add(dataset)
+            session.flush()
+            return dataset.id
+
+    def ask(self, dataset_id: UUID, kind: str, /, **request: object) -> UUID:
+        """Queue a job."""
+        with Session(self.engine) as session, session.begin():
+            owner = session.get_one(Dataset, dataset_id).user_id
+            job = Job(user_id=owner, dataset_id=dataset_id, kind=kind, request=request)
+            session.add(job)
+            defer(session, job)
+            return job.id
+
+    def do(self, dataset_id: UUID, kind: str, /, **request: object) -> Job:
+        """Queue a job, and do it as far as it goes."""
+        job_id = self.ask(dataset_id, kind, **request)
+        self.jobs.work(job_id)
+        return look(self.engine, job_id)
+
+    def upload(self, dataset_id: UUID, name: str, content: bytes) -> Job:
+        with Session(self.engine) as session:
+            owner = session.get_one(Dataset, dataset_id).user_id
+        key = upload_key(owner, uuid4())
+        self.bucket.write(key, content)
+        return self.do(dataset_id, "import", kind="upload", key=key, name=name)
+
+    def songs(self, dataset_id: UUID) -> list[Song]:
+        with Session(self.engine, expire_on_commit=False) as session:
+            return list(
+                session.scalars(
+                    select(Song).where(Song.dataset_id == dataset_id).order_by(Song.position, Song.track_key)
+                )
+            )
+
+    def state_rights(self, dataset_id: UUID) -> None:
+        with Session(self.engine) as session, session.begin():
+            session.execute(update(Song).where(Song.dataset_id == dataset_id).values(rights=Rights.MINE))
+
+
+@pytest.fixture
+def bench(engine: Engine, database_url: str, tmp_path: Path, addresses: Addresses) -> Bench:
+    return Bench(engine, database_url, tmp_path, addresses.environment)
+
+
+def tracks_of(numbers: range) -> list[dict[str, object]]:
+    """Some of the stand-ins' songs, as playlists write them."""
+    written = (noisy(CATALOGUE.songs[number]) for number in numbers)
+    return [{"artist": artist, "title": title, "duration_s": float(length)} for artist, title, length in written]
+
+
+def content(songs: list[Song]) -> list[tuple[object, ...]]:
+    """What must be the same however often the work broke off."""
+    return [
+        (s.position, s.track_key, s.state, s.source, s.url, s.score, s.why, s.original, s.text, s.language)
+        for s in songs
+    ]
+
+
+def test_it_works(bench: Bench, alice: UUID, desk: Desk) -> None:
+    dataset_id = bench.dataset(alice)
+    job = bench.do(dataset_id, "import", kind="tracks", tracks=tracks_of(range(60)))
+    assert (job.state, job.error) == (JobState.DONE, None)
+    songs = bench.songs(dataset_id)
+    assert [song.position for song in songs] == list(range(60))
+    assert all(song.state.is_settled for song in songs)
+    states = Counter(song.state.value for song in songs)
+    assert states["found"] >= 50
+    assert {name: job.counts[name] for name in states} == states
+    assert {song.source for song in songs if song.text} == {"Genius", "LRCLIB"}
+    for song in songs:
+        assert bool(song.text) == (song.state in (SongState.FOUND, SongState.CHECK))
+        assert "Contributors" not in (song.text or "")
+    assert {song.rights for song in songs} == {Rights.UNKNOWN}
+
+
+def test_a_track_that_stands_in_a_list_twice_is_one_song(bench: Bench, alice: UUID) -> None:
+    dataset_id = bench.dataset(alice)
+    tracks = tracks_of(range(4))
+    job = bench.do(dataset_id, "import", kind="tracks", tracks=[*tracks, *tracks])
+    assert (len(bench.songs(dataset_id)), job.num_total) == (4, 4)
+
+
+def test_a_list_that_is_imported_again_asks_nobody(bench: Bench, alice: UUID, desk: Desk) -> None:
+    first, second = bench.dataset(alice, "one"), bench.dataset(alice, "two")
+    tracks = [t for t, s in zip(tracks_of(range(40)), CATALOGUE.songs, strict=False) if not s.is_challenged]
+    bench.do(first, "import", kind="tracks", tracks=tracks)
+    desk.calls.clear()
+    job = bench.do(second, "import", kind="tracks", tracks=tracks)
+    assert not desk.calls
+    assert job.state is JobState.DONE
+    assert content(bench.songs(first)) == content(bench.songs(second))
+
+
+def test_what_another_person_has_looked_up_is_not_shared(bench: Bench, engine: Engine, alice: UUID, desk: Desk) -> None:
+    tracks = tracks_of(range(3))
+    bench.do(bench.dataset(alice), "import", kind="tracks", tracks=tracks)
+    desk.calls.clear()
+    bench.do(bench.dataset(new_user(engine, "bob")), "import", kind="tracks", tracks=tracks)
+    assert desk.calls
+
+
+def test_ones_own_words_come_before_any_source(bench: Bench, alice: UUID, desk: Desk) -> None:
+    mine, wanted = bench.dataset(alice, "My songs"), bench.dataset(alice)
+    bench.do(mine, "import", kind="paste", artist="The Coats", title="Bread", text=SECOND)
+    job = bench.do(
+        wanted, "import", kind="tracks", tracks=[{"artist": "Coats", "title": "Bread (Live)", "duration_s": None}]
+    )
+    assert not desk.calls
+    [song] = bench.songs(wanted)
+    assert (song.state, song.source, song.text) == (SongState.FOUND, "yours", SECOND.strip())
+    assert "My songs" in song.why
+    assert job.state is JobState.DONE
+
+
+def test_a_refusal_blocks_the_song_and_is_asked_again_by_the_next_import(
+    bench: Bench, engine: Engine, alice: UUID, desk: Desk
+) -> None:
+    number = next(n for n, s in enumerate(CATALOGUE.songs) if s.is_challenged and not s.on_lrclib)
+    dataset_id = bench.dataset(alice)
+    tracks = tracks_of(range(number, number + 1))
+    bench.do(dataset_id, "import", kind="tracks", tracks=tracks)
+    [song] = bench.songs(dataset_id)
+    assert song.state is SongState.BLOCKED
+    desk.calls.clear()
+    with Session(engine) as session, session.begin():
+        session.execute(update(Song).values(state=SongState.WANTED))
+    bench.do(dataset_id, "import", kind="tracks", tracks=tracks)
+    assert [call for call in desk.calls if call.service == "genius"]
+    assert bench.songs(dataset_id)[0].state is SongState.BLOCKED
+
+
+def test_a_source_that_wants_rest_reschedules_the_job_and_keeps_what_others_said(
+    bench: Bench, engine: Engine, alice: UUID, desk: Desk
+) -> None:
+    dataset_id = bench.dataset(alice)
+    desk.turn({"lrclib": {"status": 429, "retry_after_s": 30}})
+    job_id = bench.ask(dataset_id, "import", kind="tracks", tracks=tracks_of(range(40)))
+    due = bench.jobs.work(job_id)
+    job = look(engine, job_id)
+    assert job.state is JobState.WAITING
+    assert job.run_after == due
+    assert "LRCLIB asks us to go slower" in job.log[-1]["words"]
+    songs = bench.songs(dataset_id)
+    waiting = [song for song in songs if not song.state.is_settled]
+    assert 0 < len(waiting) < 20, "what Genius has does not wait for LRCLIB"
+    desk.turn({"lrclib": {"status": 0}})
+    desk.calls.clear()
+    with Session(engine) as session, session.begin():
+        session.execute(update(Job).values(run_after=None))
+    bench.jobs.work(job_id)
+    assert look(engine, job_id).state is JobState.DONE
+    assert all(song.state.is_settled for song in bench.songs(dataset_id))
+    assert {call.service for call in desk.calls} == {"lrclib"}, "what Genius said is remembered"
+
+
+def test_a_source_that_stays_away_ends_in_blocked_songs_and_not_in_waiting_for_ever(
+    bench: Bench, engine: Engine, alice: UUID, desk: Desk
+) -> None:
+    dataset_id = bench.dataset(alice)
+    desk.turn({"genius": {"status": 503}, "lrclib": {"status": 429, "retry_after_s": 90_000}})
+    job = bench.do(dataset_id, "import", kind="tracks", tracks=tracks_of(range(5)))
+    for _ in range(20):
+        if job.state is not JobState.WAITING:
+            break
+        with Session(engine) as session, session.begin():
+            session.execute(update(Job).values(run_after=None))
+        bench.jobs.work(job.id)
+        job = look(engine, job.id)
+    assert job.state is JobState.DONE
+    assert {song.state for song in bench.songs(dataset_id)} <= {SongState.BLOCKED, SongState.INSTRUMENTAL}
+    assert any("blocked" in line["words"] for line in job.log)
+
+
+def killed(bench: Bench, engine: Engine, database_url: str, addresses: Addresses, job_id: UUID, num_kills: int) -> None:
+    """Kills the worker, each time at a random song, and lets the last one finish."""
+    rolls = random.Random(4)  # noqa: S311
+    total = len(look(engine, job_id).request["tracks"])
+    at = sorted(rolls.sample(range(1, total - 1), num_kills))
+    for border in at:
+        worker = Worker(database_url, bench.home, outside=addresses.environment)
+        try:
+            wait_until(engine, job_id, lambda job, border=border: job.num_done >= border, within_s=60)  # type: ignore[misc]
+        finally:
+            worker.kill()
+    worker = Worker(database_url, bench.home, outside=addresses.environment)
+    try:
+        wait_until(engine, job_id, lambda job: job.state.is_over, within_s=60)
+    finally:
+        worker.kill()
+
+
+def test_a_worker_that_is_killed_thrice_leaves_what_an_undisturbed_one_leaves(
+    bench: Bench, engine: Engine, database_url: str, addresses: Addresses, alice: UUID, desk: Desk
+) -> None:
+    tracks = tracks_of(range(120))
+    undisturbed = bench.dataset(new_user(engine, "bob"))
+    bench.do(undisturbed, "import", kind="tracks", tracks=tracks)
+    num_calls = len(desk.calls)
+    desk.calls.clear()
+    desk.turn({"genius": {"latency_ms": 15.0}})
+    dataset_id = bench.dataset(alice)
+    job_id = bench.ask(dataset_id, "import", kind="tracks", tracks=tracks)
+    killed(bench, engine, database_url, addresses, job_id, 3)
+    job = look(engine, job_id)
+    assert (job.state, job.num_done) == (JobState.DONE, 120)
+    assert content(bench.songs(dataset_id)) == content(bench.songs(undisturbed))
+    # A song that was being asked for when the worker died is not settled, and is asked for again; no other is.
+    again = Counter(call.what for call in desk.calls)
+    assert sum(again.values()) - num_calls <= 3 * 2 * 12 * 2
+    assert max(again.values()) <= 4
+
+
+def test_a_paused_worker_that_wakes_up_late_changes_nothing(
+    bench: Bench, engine: Engine, database_url: str, addresses: Addresses, alice: UUID, desk: Desk
+) -> None:
+    desk.turn({"genius": {"latency_ms": 30.0}})
+    dataset_id = bench.dataset(alice)
+    job_id = bench.ask(dataset_id, "import", kind="tracks", tracks=tracks_of(range(80)))
+    sleeper = Worker(database_url, bench.home, outside=addresses.environment)
+    other = None
+    try:
+        wait_until(engine, job_id, lambda job: job.num_done >= 10)
+        sleeper.send(signal.SIGSTOP)
+        other = Worker(database_url, bench.home, outside=addresses.environment)
+        wait_until(engine, job_id, lambda job: job.state.is_over, within_s=60)
+        before = content(bench.songs(dataset_id))
+        sleeper.send(signal.SIGCONT)
+        sleeper.terminate()
+        assert content(bench.songs(dataset_id)) == before
+        assert look(engine, job_id).state is JobState.DONE
+    finally:
+        sleeper.kill()
+        if other:
+            other.kill()
+
+
+def test_uploads_come_in_once_and_what_cannot_be_read_is_told(bench: Bench, alice: UUID, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "songs.zip", "w") as archive:
+        archive.writestr("The Boats - Low Tide.txt", FIRST)
+        archive.writestr("The Coats - Bread.txt", SECOND)
+        archive.writestr("<script>alert(1)</script>.txt", THIRD)
+        archive.writestr("picture.png", b"\x89PNG")
+    content = (tmp_path / "songs.zip").read_bytes()
+    dataset_id = bench.dataset(alice)
+    job = bench.upload(dataset_id, "songs.zip", content)
+    assert (job.state, job.counts["found"], job.counts["problems"]) == (JobState.DONE, 3, 1)
+    assert "picture.png" in job.log[0]["words"]
+    songs = bench.songs(dataset_id)
+    assert [(s.artist, s.title, s.state, s.source) for s in songs[:2]] == [
+        ("The Boats", "Low Tide", SongState.FOUND, "upload"),
+        ("The Coats", "Bread", SongState.FOUND, "upload"),
+    ]
+    assert "songs.zip" in songs[0].why
+    assert not list(bench.bucket.keys("uploads/")), "what was read is rows now"
+    again = bench.upload(dataset_id, "songs.zip", content)
+    assert (again.counts["found"], again.counts["again"]) == (0, 3)
+    assert len(bench.songs(dataset_id)) == 3
+
+
+def test_two_songs_of_one_name_are_both_kept(bench: Bench, alice: UUID) -> None:
+    lines = [{"artist": "Ada", "title": "Song", "text": words} for words in (FIRST * 2, SECOND * 2, FIRST * 2)]
+    dataset_id = bench.dataset(alice)
+    bench.upload(dataset_id, "songs.jsonl", "\n".join(map(json.dumps, lines)).encode())
+    assert len(bench.songs(dataset_id)) == 2
+
+
+def test_an_upload_gives_a_song_of_the_list_the_words_that_nobody_had(bench: Bench, alice: UUID) -> None:
+    dataset_id = bench.dataset(alice)
+    bench.do(
+        dataset_id, "import", kind="tracks", tracks=[{"artist": "The Nobodies", "title": "Unheard", "duration_s": None}]
+    )
+    assert bench.songs(dataset_id)[0].state is SongState.NOT_FOUND
+    bench.upload(dataset_id, "The Nobodies - Unheard.txt", THIRD.encode())
+    [song] = bench.songs(dataset_id)
+    assert (song.state, song.source, song.text) == (SongState.FOUND, "upload", THIRD.strip())
+
+
+def test_a_file_without_a_single_song_fails_with_the_reason(bench: Bench, alice: UUID) -> None:
+    job = bench.upload(bench.dataset(alice), "noise.txt", bytes(range(256)) * 50)
+    assert job.state is JobState.FAILED
+    assert "log" in (job.error or "")
+    assert "noise.txt" in job.log[0]["words"]
+
+
+def test_no_more_songs_come_in_than_the_dataset_may_hold(bench: Bench, alice: UUID) -> None:
+    dataset_id = bench.dataset(alice)
+    job = bench.do(dataset_id, "import", kind="tracks", tracks=tracks_of(range(6)), max_songs=4)
+    assert len(bench.songs(dataset_id)) == 4
+    assert "2 songs were left out" in job.log[0]["words"]
+    assert job.num_total == 4
+
+
+def test_zero_bytes_and_broken_letters_do_not_break_an_import(bench: Bench, alice: UUID) -> None:
+    line = '{"artist": "A\\u0000da", "title": "So\\ud800ng", "text": "one\\u0000 line\\nand two \\udfff lines of it"}'
+    dataset_id = bench.dataset(alice)
+    job = bench.upload(dataset_id, "songs.jsonl", line.encode())
+    assert (job.state, len(bench.songs(dataset_id))) == (JobState.DONE, 1), job.log
+
+
+def test_copies_are_marked_and_the_one_with_a_right_is_kept(bench: Bench, engine: Engine, alice: UUID) -> None:
+    dataset_id = bench.dataset(alice)
+    words = FIRST + SECOND + THIRD
+    for title, text in [("One", words), ("Two", words.upper()), ("Three", words + "and so we end"), ("Four", THIRD)]:
+        bench.do(dataset_id, "import", kind="paste", artist="", title=title, text=text)
+    one, two, three, four = bench.songs(dataset_id)
+    assert [s.duplicate_of for s in (one, two, three, four)] == [None, one.id, one.id, None]
+    with Session(engine) as session, session.begin():
+        session.execute(update(Song).where(Song.id == three.id).values(rights=Rights.MINE))
+        session.execute(update(Song).where(Song.id == two.id).values(is_dropped=True))
+    bench.do(dataset_id, "tidy")
+    assert [s.duplicate_of for s in bench.songs(dataset_id)] == [three.id, None, None, None]
+
+
+def test_tidying_follows_the_rules_and_leaves_the_words_as_they_came(bench: Bench, engine: Engine, alice: UUID) -> None:
+    dataset_id = bench.dataset(alice)
+    noise = "3 ContributorsLow Tide Lyrics[Verse 1: Ada]\n" + FIRST.strip() + "12Embed"
+    bench.do(dataset_id, "import", kind="paste", artist="Ada", title="Low Tide", text=noise)
+    [song] = bench.songs(dataset_id)
+    assert song.original == noise
+    assert "Embed" not in (song.text or "")
+    assert (song.language, song.is_explicit) == ("en", False)
+    with Session(engine) as session, session.begin():
+        session.execute(update(Dataset).values(rules_off=["embed"]))
+    job = bench.do(dataset_id, "tidy")
+    [changed] = bench.songs(dataset_id)
+    assert job.state is JobState.DONE
+    assert (changed.text or "").endswith("12Embed")
+    assert changed.original == noise
+    assert changed.content_sha != song.content_sha
+
+
+def test_a_frozen_version_holds_what_may_train_and_nothing_else(bench: Bench, engine: Engine, alice: UUID) -> None:
+    dataset_id = bench.dataset(alice)
+    bench.do(dataset_id, "import", kind="tracks", tracks=tracks_of(range(30)))
+    nothing = bench.do(dataset_id, "freeze")
+    assert nothing.state is JobState.FAILED
+    assert "rights" in (nothing.error or "")
+    bench.state_rights(dataset_id)
+    for number in (1, 2):
+        job = bench.do(dataset_id, "freeze")
+        assert (job.state, job.error) == (JobState.DONE, None)
+        key = dataset_manifest_key(dataset_id, number)
+        manifest = version.check(bench.bucket, key)
+        found = {s.track_key for s in bench.songs(dataset_id) if s.state is SongState.FOUND and not s.duplicate_of}
+        assert {song.key for song in version.read(bench.bucket, key)} == found
+        assert manifest.statistics["songs"] == len(found)
+    with Session(engine) as session:
+        one, two = session.scalars(select(DatasetVersion).order_by(DatasetVersion.number)).all()
+        assert one.content_sha256 == two.content_sha256
+        assert two.manifest == manifest.model_dump(mode="json")
+        held = session.scalars(select(VersionSong.content_sha).where(VersionSong.version_id == one.id)).all()
+        assert set(held) == {s.content_sha for s in bench.songs(dataset_id) if s.track_key in found}
+
+
+def test_near_copies_never_stand_on_both_sides_of_the_split(bench: Bench, alice: UUID) -> None:
+    dataset_id = bench.dataset(alice)
+    lines = []
+    for number, song in enumerate(CATALOGUE.songs[:60]):
+        lines += [
+            {"artist": song.artist, "title": f"{song.title} {number}", "text": song.text or FIRST},
+            {"artist": "Copyist", "title": f"A copy {number}", "text": f"{song.text or FIRST}\nand then it was over"},
+        ]
+    bench.upload(dataset_id, "songs.jsonl", "\n".join(map(json.dumps, lines)).encode())
+    bench.state_rights(dataset_id)
+    bench.do(dataset_id, "freeze")
+    frozen = list(version.read(bench.bucket, dataset_manifest_key(dataset_id, 1)))
+    assert len(frozen) >= 55
+    verses: dict[str, set[str]] = {}
+    for song in frozen:
+        verses.setdefault(song.text.split("\nand then it was over")[0], set()).add(song.split)
+    assert all(len(splits) == 1 for splits in verses.values())
+
+
+def test_a_freeze_that_was_through_and_could_not_say_so_makes_no_second_version(
+    bench: Bench, engine: Engine, alice: UUID
+) -> None:
+    dataset_id = bench.dataset(alice)
+    bench.do(dataset_id, "import", kind="paste", artist="Ada", title="Low Tide", text=FIRST)
+    bench.state_rights(dataset_id)
+    job = bench.do(dataset_id, "freeze")
+    with Session(engine) as session, session.begin():
+        session.execute(update(Job).where(Job.id == job.id).values(state=JobState.QUEUED, finished_at=None))
+    bench.jobs.work(job.id)
+    with Session(engine) as session:
+        assert len(session.scalars(select(DatasetVersion)).all()) == 1
+
+
+def test_work_on_a_deleted_dataset_ends(bench: Bench, engine: Engine, alice: UUID, desk: Desk) -> None:
+    dataset_id = bench.dataset(alice)
+    with Session(engine) as session, session.begin():
+        session.execute(update(Dataset).values(deleted_at=Dataset.created_at))
+    job = bench.do(dataset_id, "import", kind="tracks", tracks=tracks_of(range(3)))
+    assert (job.state, job.error) == (JobState.FAILED, "The dataset was deleted.")
+    assert not desk.calls
+
+
+def test_lookups_are_kept_for_each_source(bench: Bench, engine: Engine, alice: UUID) -> None:
+    bench.do(bench.dataset(alice), "import", kind="tracks", tracks=tracks_of(range(20)))
+    with Session(engine) as session:
+        lookups = session.scalars(select(Lookup)).all()
+    assert {lookup.source for lookup in lookups} == {"Genius", "LRCLIB"}
+    assert len({(lookup.source, lookup.track_key) for lookup in lookups}) == len(lookups)
