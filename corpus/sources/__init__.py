@@ -5,6 +5,7 @@ This file says what a source of lyrics is. It knows no particular one: `corpus.s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -88,9 +89,9 @@ class Patience:
 
     def too_fast(self, retry_after: str | None) -> Limited:
         """For a 429. `retry_after` is its header: seconds, or a date, for which we take our own wait."""
-        if retry_after is not None and retry_after.replace(".", "", 1).isdigit():
-            return Limited(self._source, "asks us to go slower", float(retry_after))
-        return Limited(self._source, "asks us to go slower", self._longer())
+        is_seconds = retry_after is not None and re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", retry_after.strip())
+        wait_s = float(is_seconds[0]) if is_seconds else self._longer()
+        return Limited(self._source, "asks us to go slower", wait_s)
 
     def away(self, why: str = "does not answer") -> Limited:
         """For a time-out, a lost connection or a 5xx."""

@@ -334,7 +334,7 @@ def _read(token: str, kind: str, max_age_s: int | None) -> dict[str, str] | None
 def _tokens(user: str, client_id: str, scope: str, desk: Desk, *, with_refresh: bool) -> Response:
     granted = {
         "access_token": _signed("access", user, client_id, scope),
-        "token_type": "Bearer",
+        "token_type": "Bearer",  # nosec B105 (a scheme, no password)
         "expires_in": desk.knobs["spotify"].token_life_s,
         "scope": scope,
     }
