@@ -60,7 +60,7 @@ _NOT_SONGS = re.compile(
 )
 _LAST = re.compile(r"(?:finis|the end|end)", re.IGNORECASE)
 _NOBODY = re.compile(r"\b(?:various|anonymous|unknown|illustrated|edited|several)\b", re.IGNORECASE)
-_SMALL = frozenset("a an and as at but by for from in is my nor o' o'er of on or the to with".split())  # noqa: SIM905
+_SMALL = frozenset("a an and as at but by for from in is my nor o' o'er of on or the to with".split())
 
 
 class _Paragraph(NamedTuple):

@@ -23,9 +23,10 @@ _LYRICS_OF = re.compile(r"\A\s*[^\n\[]{1,120}? Lyrics[ \t]*(?=\n?\[)")
 _READ_MORE = re.compile(r"\A[^\n]{0,600}(?:…|\.\.\.)[ \t\u00a0]*Read More[ \t]*\n?")
 _TICKETS = re.compile(r"See [^\n]{1,80}? Live[ \t]*\n?[ \t]*Get tickets as low as [$£€]\d+(?:[.,]\d+)?")
 _LIKE = re.compile(r"You might also like(?=[ \t]*(?:\n|\Z)|[A-Z\[\"'“(¿¡])")
-_EMBED = re.compile(r"(?<![ \t])(?:\d+(?:[.,]\d+)?[KM]?)?(?<![ \t])Embed(?:Share[^\n]*)?\s*\Z")
+_EMBED = re.compile(r"(?:(?<![ \t\d])\d{1,6}(?:[.,]\d{1,3})?[KM]?)?(?<![ \t])Embed(?:Share[^\n]{0,60})?\Z")
+_TAIL = 100  # characters in which it stands
 
-_STAMP = re.compile(r"[ \t]*[\[<](\d{1,3}):(\d\d)(?:[.:](\d{1,3}))?[\]>][ \t]?")
+_STAMP = re.compile(r"[\[<](\d{1,3}):(\d\d)(?:[.:](\d{1,3}))?[\]>]")
 _STAMPS = re.compile(r"\s*(?:\[\d{1,3}:\d\d(?:[.:]\d{1,3})?\]\s*)+")
 _LRC_TAG = re.compile(
     r"[ \t]*\[(?:ar|ti|al|au|by|re|ve|la|id|offset|length|tool|encoding):[^\]\n]*\][ \t]*", re.IGNORECASE
@@ -181,7 +182,9 @@ def _embed(text: str) -> str:
     >>> _embed("until the end12Embed"), _embed("page 5Embed"), _embed("what you embed")
     ('until the end', 'page 5', 'what you embed')
     """
-    return _EMBED.sub("", text)
+    body = text.rstrip()
+    found = _EMBED.search(body, max(0, len(body) - _TAIL))
+    return body[: found.start()] if found else text
 
 
 def _without(what: re.Pattern[str], text: str, glued: str = "") -> str:
@@ -217,8 +220,8 @@ def _stamps(text: str) -> str:
         times = [_seconds(stamp) for stamp in _STAMP.finditer(begin.group())] if begin else [now]
         is_repeated |= len(times) > 1
         now = times[0]
-        words = _STAMP.sub(lambda stamp: " " if stamp.start() else "", line[begin.end() if begin else 0 :]).strip()
-        sung += [(time, " ".join(words.split()) if begin else words) for time in times]
+        words, num_stamps = _STAMP.subn(" ", line[begin.end() if begin else 0 :])
+        sung += [(time, " ".join(words.split()) if begin or num_stamps else words) for time in times]
     if is_repeated:
         sung.sort(key=lambda timed: timed[0])
     return "\n".join(words for _, words in sung)

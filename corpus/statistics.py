@@ -27,7 +27,7 @@ from lyrics.syllables import words_of
 
 HEARD_SONGS = 500
 """Of these, chosen by hash, come rhyme factor and metre."""
-SAMPLED_SONGS = 5_000
+SAMPLED_SONGS = 2_000
 """Of these, chosen by hash, come language and explicit words."""
 HEARD_LINES = 80  # of a song, for metre and rhyme factor
 MAX_SHAPES = 24  # that are named; the rest is "other"
