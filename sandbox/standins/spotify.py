@@ -25,6 +25,7 @@ from sandbox.standins.desk import Desk
 from sandbox.standins.songs import CATALOGUE, Song, noisy
 
 USERS = {"sandbox-bea": "Bea Builder", "sandbox-sol": "Sol Somebody"}
+SCHEME = "Bearer"
 MAX_PAGE = 50
 T = TypeVar("T")
 CODE_LIFE_S = 600
@@ -173,7 +174,7 @@ def _add_api(pages: Blueprint, desk: Desk) -> None:
             return None
         knobs = desk.knobs["spotify"]
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-        granted = _read(secret, "access", knobs.token_life_s) if scheme == "Bearer" else None
+        granted = _read(secret, "access", knobs.token_life_s) if scheme == SCHEME else None
         if granted is None or knobs.is_revoked:
             return _error(401, "The access token expired" if secret else "No token provided")
         if knobs.is_uninvited:
@@ -334,7 +335,7 @@ def _read(token: str, kind: str, max_age_s: int | None) -> dict[str, str] | None
 def _tokens(user: str, client_id: str, scope: str, desk: Desk, *, with_refresh: bool) -> Response:
     granted = {
         "access_token": _signed("access", user, client_id, scope),
-        "token_type": "Bearer",  # nosec B105 (a scheme, no password)
+        "token_type": SCHEME,
         "expires_in": desk.knobs["spotify"].token_life_s,
         "scope": scope,
     }
