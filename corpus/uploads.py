@@ -164,10 +164,10 @@ def _zip(name: str, source: BinaryIO) -> Found:
 
 
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int, where: str) -> tuple[bytes, Problem | None]:
-    """Its bytes, never more than `most` and one, whatever the archive says of its size."""
+    """Its bytes, never more than it was judged by, whatever it really unpacks to; one more than `most` is too many."""
     try:
         with archive.open(member) as source:
-            data = source.read(most + 1)
+            data = source.read(min(most, member.file_size) + 1)
     except Exception:  # noqa: BLE001 - zlib, bz2, lzma and zipfile each have errors of their own
         return b"", Problem(where, "it is damaged in the archive: pack it again")
     if len(data) > most:
