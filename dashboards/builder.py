@@ -134,7 +134,7 @@ def sandbox_badge(service: str) -> list[Component]:
     if service not in settings().sandboxes:
         return []
     hint = "A stand-in on this machine with invented songs; no request leaves it."
-    return [html.Span("Sandbox", className="badge sandbox", title=hint)]
+    return [html.Span("Sandbox", className="tag sandbox", title=hint)]
 
 
 def source_name(source: str) -> str:

@@ -39,7 +39,7 @@ def page(writer: Writer, dataset_id: UUID, tab: str) -> tuple[list[Component], s
         dcc.Store(id="revision", data=view.revision),
         dcc.Interval(id="dataset-poll", interval=POLL_MS, disabled=view.job is None),
     ]
-    body = html.Section(BODIES[tab](view), id=f"tab-{tab}", className="tab", **{"aria-label": TABS[tab]})
+    body = html.Section(BODIES[tab](view), id=f"tab-{tab}", className="pane", **{"aria-label": TABS[tab]})
     shown = [*stores, _head(view), html.Div(_progress(view), id="progress"), html.Div(id="unread"), _tabs(view.id, tab)]
     return [*shown, body], view.name
 

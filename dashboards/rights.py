@@ -65,7 +65,7 @@ def layout(_view: dataset.DatasetView) -> list[Component]:
         **{"aria-labelledby": "rights-title"},
     )
     counts = html.Ul(id="rights-counts", className="legend")
-    show = select("rights-show", {"": "All rights"} | RIGHTS, "", "Show")
+    show = select("rights-show", {"all": "All rights"} | RIGHTS, "all", "Show")
     shown = html.Div([show, counts, html.P(id="rights-total", role="status")], className="table-tools")
     return [html.Div([statement, html.Div([shown, songs.table(GRID, has_boxes=True)])], className="rights-room")]
 
@@ -82,7 +82,7 @@ def count(_revision: object, dataset_id: str) -> list[Component]:
 
 def rows(request: dict[str, Any] | None, dataset_id: str, rights: str | None) -> tuple[Any, str]:
     """The rows that the table has in sight."""
-    return songs.rows_of(request, dataset_id, rights=rights or None)
+    return songs.rows_of(request, dataset_id, rights=None if rights == "all" else rights)
 
 
 def dress(kind: str, has_attested: bool | None) -> tuple[str, str, bool]:

@@ -22,7 +22,7 @@ from dashboards import ways_in
 from dashboards.builder import RIGHTS, STATES, builder, button, field, nothing, plural, safe_link, select, source_name
 
 GRID = "songs"
-SHOWN = {"": "All songs"} | STATES | {"trainable": "Trainable", "dropped": "Dropped", "duplicate": "Duplicates"}
+SHOWN = {"all": "All songs"} | STATES | {"trainable": "Trainable", "dropped": "Dropped", "duplicate": "Duplicates"}
 BLOCK = 100
 """Rows that the table asks for at once."""
 KEYS = {
@@ -50,7 +50,7 @@ def layout(view: dataset.DatasetView) -> list[Component]:
         more,
         html.Div(
             [
-                select("songs-state", SHOWN, "check" if to_check else "", "Show"),
+                select("songs-state", SHOWN, "check" if to_check else "all", "Show"),
                 field("Find", search),
                 html.P(id="songs-count", role="status"),
             ],
@@ -63,19 +63,19 @@ def layout(view: dataset.DatasetView) -> list[Component]:
 def table(grid_id: str, *, has_boxes: bool = False) -> Component:
     """A table of songs that asks for the rows in sight and no others. Whatever stands in a cell is text."""
     columns = [
-        {"field": "title", "headerName": "Title", "flex": 2, "minWidth": 150},
-        {"field": "artist", "headerName": "Artist", "flex": 1.4, "minWidth": 110},
+        {"field": "title", "headerName": "Title", "flex": 2, "minWidth": 140},
+        {"field": "artist", "headerName": "Artist", "flex": 1.4, "minWidth": 100},
         {
             "field": "state_words",
             "headerName": "State",
-            "width": 130,
-            "minWidth": 110,
+            "flex": 1.2,
+            "minWidth": 120,
             "cellClassRules": {
                 f"state-cell-{state}": f"params.data && params.data.state == '{state}'" for state in STATES
             },
         },
-        {"field": "why", "headerName": "Why", "flex": 2, "minWidth": 150, "tooltipField": "why"},
-        {"field": "rights_words", "headerName": "Rights", "width": 130, "minWidth": 110},
+        {"field": "why", "headerName": "Why", "flex": 1.8, "minWidth": 110, "tooltipField": "why"},
+        {"field": "rights_words", "headerName": "Rights", "flex": 1.2, "minWidth": 110},
     ]
     selection = {
         "mode": "multiRow" if has_boxes else "singleRow",
@@ -139,7 +139,7 @@ def _review() -> Component:
 
 def rows(request: dict[str, Any] | None, dataset_id: str, state: str | None, q: str | None) -> tuple[Any, str]:
     """The rows that the table has in sight, and how many there are in all."""
-    return rows_of(request, dataset_id, state=state or None, query=q or None)
+    return rows_of(request, dataset_id, state=None if state == "all" else state, query=q or None)
 
 
 def rows_of(request: dict[str, Any] | None, dataset_id: str, **narrowed: str | None) -> tuple[Any, str]:
@@ -184,20 +184,20 @@ def _drop_label(is_dropped: bool) -> list[Any]:
 
 
 def _song(one: song.SongSummary, text: str) -> list[Component]:
-    facts = [html.Span(STATES[one.state], className=f"badge state-{one.state}")]
+    facts = [html.Span(STATES[one.state], className=f"tag state-{one.state}")]
     if one.is_dropped:
-        facts.append(html.Span("Dropped", className="badge"))
+        facts.append(html.Span("Dropped", className="tag"))
     if one.duplicate_of:
-        facts.append(html.Span("Duplicate: another copy is kept", className="badge"))
-    facts.append(html.Span(RIGHTS[one.rights], className="badge"))
+        facts.append(html.Span("Duplicate: another copy is kept", className="tag"))
+    facts.append(html.Span(RIGHTS[one.rights], className="tag"))
     if one.language:
-        facts.append(html.Span(one.language, className="badge", title="language"))
+        facts.append(html.Span(one.language, className="tag", title="language"))
     if one.is_explicit:
-        facts.append(html.Span("Explicit", className="badge"))
+        facts.append(html.Span("Explicit", className="tag"))
     return [
         html.H2(one.title or "Untitled"),
         html.P(one.artist, className="review-artist"),
-        html.Div(facts, className="badges"),
+        html.Div(facts, className="tags"),
         *_match(one),
         html.Pre(text, className="lyrics", tabIndex=0) if text else nothing(*_without_words(one.state)),
     ]

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
+import dash_bootstrap_components as dbc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
@@ -19,7 +21,17 @@ from app import dataset, spotify
 from app.auth import settings
 from app.db import unit_of_work
 from app.errors import AppError
-from dashboards.builder import address_of, builder, button, field, nothing, plural, refusal, sandbox_badge, select
+from dashboards.builder import (
+    NEW_PATH,
+    address_of,
+    builder,
+    button,
+    field,
+    nothing,
+    plural,
+    refusal,
+    sandbox_badge,
+)
 
 MAX_NAME = 200
 Ask = Callable[..., dataset.Imported]
@@ -151,7 +163,7 @@ def _refused(error: AppError) -> Answer:
     return refusal(error.message, error.field or ""), no_update, no_update, no_update
 
 
-def spotify_state(_place: str | None) -> Component:
+def spotify_state(dataset_id: str | None) -> Component:
     """Whether an account is linked, and what can be imported from it."""
     with unit_of_work() as session:
         link = spotify.link_of(session, settings(), builder().id)
@@ -161,8 +173,10 @@ def spotify_state(_place: str | None) -> Component:
             "playlist, copy them, and type artist and title a line."
         )
     who = [html.P(["Linked as ", html.B(link.name)]), button("spotify-unlink", "Unlink", "small quiet")]
+    back = address_of(dataset_id) if dataset_id else NEW_PATH
+    there = f"/spotify/link?{urlencode({'next': back}, safe='/')}"
     # a plain link: the browser must leave the page for Spotify's
-    door = html.A("Link Spotify", href="/spotify/link", id="spotify-link", className="button primary")
+    door = html.A("Link Spotify", href=there, id="spotify-link", className="button primary")
     address = dcc.Input(
         id="playlist-link", type="text", placeholder="https://open.spotify.com/playlist/\u2026", autoComplete="off"
     )
@@ -194,7 +208,8 @@ def list_playlists(_id: str) -> Component:
     hint = f"{plural(others, 'playlist')} of other people or of Spotify left out." if others else ""
     if not able:
         return nothing("You have no playlist of your own at Spotify.", hint)
-    menu = select("playlist-chosen", {"": "Choose one\u2026"} | able, "")
+    choices = [{"value": key, "label": words} for key, words in able.items()]
+    menu = dbc.Select(id="playlist-chosen", options=choices, placeholder="Choose one\u2026")
     return field("Your playlists", menu, hint)
 
 
@@ -205,13 +220,13 @@ def take_chosen(chosen: str | None) -> str:
     return f"https://open.spotify.com/playlist/{chosen}"
 
 
-def unlink(clicks: int | None) -> Component:
+def unlink(clicks: int | None, dataset_id: str | None) -> Component:
     """Forget the Spotify account."""
     if not clicks:
         raise PreventUpdate
     with unit_of_work() as session:
         spotify.unlink(session, builder().id)
-    return spotify_state(None)
+    return spotify_state(dataset_id)
 
 
 def import_playlist(clicks: int | None, link: str | None, dataset_id: str | None, name: str | None) -> Answer:
@@ -266,7 +281,7 @@ def register(dash_app: Dash) -> None:
     state = Output("spotify-state", "children")
     callback(state, Input("ways-dataset", "data"))(spotify_state)
     unlinked = Output("spotify-state", "children", allow_duplicate=True)
-    callback(unlinked, Input("spotify-unlink", "n_clicks"), **late)(unlink)
+    callback(unlinked, Input("spotify-unlink", "n_clicks"), State("ways-dataset", "data"), **late)(unlink)
     callback(Output("playlists", "children"), Input("playlists", "id"))(list_playlists)
     callback(Output("playlist-link", "value"), Input("playlist-chosen", "value"), **late)(take_chosen)
     judged = Output("playlist-refusal", "children"), Output("import-playlist", "disabled")

@@ -36,8 +36,6 @@ const STRICTNESSES: [string, string][] = [
   ["multi:3", "Three syllables"],
   ["multi:4", "Four syllables"],
 ];
-/** What most begin with; the songs come after. */
-const PLAIN: readonly Preset[] = [plain("Couplets (AABB)", "AABB"), plain("Alternating rhyme (ABAB)", "ABAB")];
 const SCHEMES = ["AABB", "ABAB", "ABBA", "AAAA", "XAXA", "AABBA", "AABBCCDD"];
 
 export class FormPanel {
@@ -45,7 +43,7 @@ export class FormPanel {
   private name = "";
   private timer: number | undefined;
   private checks = 0;
-  private readonly presets: Preset[] = [...PLAIN, ...songs()];
+  private readonly presets: Preset[] = songs();
   private readonly controls = new Map<keyof Fields, Control>();
   private readonly preset = select("form-preset", [["", "No form"], ["own", "Your own"]]);
   private readonly section = select("form-section", []);
@@ -255,10 +253,6 @@ export class FormPanel {
     this.fill();
     this.preset.focus();
   }
-}
-
-function plain(name: string, scheme: string): Preset {
-  return { name, words: scheme, sections: [{ name: "Stanza", stanzas: 1, form: { ...FRESH, scheme } }] };
 }
 
 /** The presets that the server has put into the page. */
