@@ -30,6 +30,7 @@ def read_rows(lines: Iterable[str], delimiter: str, max_lines: int = 1) -> Itera
     >>> list(read_rows(['a,"b', 'c"', 'd,e'], ",", max_lines=9))
     [Row(line=1, fields=['a', 'b\\nc']), Row(line=3, fields=['d', 'e'])]
     """
+    csv.field_size_limit(MAX_ROW_CHARS)  # of the process; what it is at first is too little for a long song
     source = iter(lines)
     ahead: deque[str] = deque()  # lines that were read in search of a closing mark
     number = 0

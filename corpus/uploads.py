@@ -251,7 +251,10 @@ def _limited(lines: io.TextIOWrapper) -> Iterator[str]:
 
 def _broken_rows(name: str, lines: list[int], num_columns: int) -> Problem:
     where = f"line {lines[0]:,}" if len(lines) == 1 else f"lines {lines[0]:,} to {lines[-1]:,}"
-    words = f"a quotation mark has no partner, or there are not {num_columns} columns: mend them and bring them again"
+    words = (
+        f"a quotation mark has no partner, there are not {num_columns} columns, or a song has more than"
+        f" {MAX_SONG_LINES:,} lines: mend them and bring them again"
+    )
     return Problem(f"{name}, {where}", words)
 
 
