@@ -279,7 +279,9 @@ def _changes(form: Form) -> Iterator[tuple[str, dict[str, Any]]]:
     if form.strictness != "assonance" and form.metre:
         yield "vowels alone and no metre", {"strictness": "assonance", "metre": None}
     yield "the same without rhyme", {"scheme": "X" * form.num_lines, "rhymes": {}}
-    yield "the same of any length, without a metre", {"syllables": None, "metre": None}
+    if form.metre or form.syllables:
+        without = ", without a metre" if form.metre else ""
+        yield f"the same of any length{without}", {"syllables": None, "metre": None}
     free: dict[str, Any] = {"scheme": "X" * form.num_lines, "rhymes": {}, "syllables": None, "metre": None}
     yield "free lines", free
     yield "free lines of any words", free | {"include": (), "exclude": (), "internal_rhyme": False}

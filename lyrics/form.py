@@ -274,6 +274,8 @@ _CHORUS = Form(scheme="AABB", strictness="near", syllables=SyllableRange(min=6, 
 _BRIDGE = Form(scheme="AABB", strictness="assonance", syllables=SyllableRange(min=5, max=9))
 
 PRESETS = {
+    "Couplets (AABB)": _song(("Stanza", Form(scheme="AABB"))),
+    "Alternating rhyme (ABAB)": _song(("Stanza", Form(scheme="ABAB"))),
     "16-bar rap verse": _song(
         ("Verse", Form(scheme="AABBCCDDEEFFGGHH", strictness="near", syllables=SyllableRange(min=10, max=14)))
     ),
