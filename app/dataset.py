@@ -422,15 +422,12 @@ def _views(session: Session, *which: ColumnElement[bool]) -> list[DatasetView]:
         of_states["trainable"] += group.number if group.may_train else 0
         of_states["duplicates"] += group.number if group.is_double else 0
         rights[group.dataset_id][group.rights.value] += group.number
-    versions = dict(
-        session.execute(
-            select(DatasetVersion.dataset_id, func.count())
-            .where(DatasetVersion.dataset_id.in_(ids), DatasetVersion.deleted_at.is_(None))
-            .group_by(DatasetVersion.dataset_id)
-        )
-        .tuples()
-        .all()
+    numbered = session.execute(
+        select(DatasetVersion.dataset_id, func.count())
+        .where(DatasetVersion.dataset_id.in_(ids), DatasetVersion.deleted_at.is_(None))
+        .group_by(DatasetVersion.dataset_id)
     )
+    versions = {dataset_id: number for dataset_id, number in numbered}  # noqa: C416 (rows are no pairs to `dict`)
     return [_view(session, row, states[row.id], rights[row.id], versions.get(row.id, 0)) for row in rows]
 
 

@@ -17,7 +17,8 @@ from app.errors import BadInput, TooLarge
 OVERHEAD_BYTES = 1 << 20
 """What a multipart body may have besides the file."""
 MAX_PARTS = 20
-MAX_FIELD_BYTES = 64 << 10
+MAX_FIELD_BYTES = 1 << 20
+"""More than the pieces that a body is read in: their buffer counts."""
 
 
 class Received(NamedTuple):

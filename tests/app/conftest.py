@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,8 +36,18 @@ def inference_url() -> str:
 
 
 @pytest.fixture
-def settings(database_url: str, inference_url: str) -> Settings:
+def outside() -> dict[str, str]:
+    """Addresses of Spotify, Genius and LRCLIB by setting: nobody answers there, unless a test file says otherwise."""
+    nobody = f"http://127.0.0.1:{closed_port()}"
+    names = ("spotify_api_url", "spotify_accounts_url", "genius_api_url", "genius_web_url", "lrclib_url")
+    return dict.fromkeys(names, nobody)
+
+
+@pytest.fixture
+def settings(database_url: str, inference_url: str, outside: dict[str, str], tmp_path: Path) -> Settings:
     return Settings(
+        bucket_url=f"file://{tmp_path / 'bucket'}",
+        **outside,
         database_url=database_url,
         secret_key="key of the tests",
         service_secret="secret of the tests",
