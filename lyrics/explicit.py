@@ -161,19 +161,15 @@ def _disguised(word: str) -> str:
 
 def _folded(text: str) -> tuple[str, list[int]]:
     """The text in plain small letters, and for each of its letters, and its end, where it came from."""
-    folded: list[str] = []
-    origin: list[int] = []
-    for index, char in enumerate(text):
-        if unicodedata.category(char) in (
-            "Cf",
-            "Mn",
-            "So",
-        ):  # zero-width and combining marks, and signs between letters
-            continue
-        plain = (
-            char.lower() if char.isascii() else unicodedata.normalize("NFKD", char).casefold().translate(_LOOK_ALIKES)
-        )
-        plain = "".join("'" if mark in "’‘ʼ" else mark for mark in plain if not unicodedata.combining(mark))
-        folded.append(plain)
-        origin.extend([index] * len(plain))
+    folded = [_plain(char) for char in text]
+    origin = [index for index, plain in enumerate(folded) for _ in plain]
     return "".join(folded), [*origin, len(text)]
+
+
+@lru_cache(maxsize=10_000)
+def _plain(char: str) -> str:
+    """One sign of a text as it is looked for; "" for what only stands between letters."""
+    if unicodedata.category(char) in ("Cf", "Mn", "So"):  # zero-width and combining marks, and signs between letters
+        return ""
+    plain = char.lower() if char.isascii() else unicodedata.normalize("NFKD", char).casefold().translate(_LOOK_ALIKES)
+    return "".join("'" if mark in "’‘ʼ" else mark for mark in plain if not unicodedata.combining(mark))
