@@ -19,6 +19,7 @@ FROM base AS database-tier
 COPY requirements.txt ./
 RUN pip install -c constraints.txt -r requirements.txt
 COPY contracts/ contracts/
+COPY corpus/ corpus/
 COPY lyrics/ lyrics/
 COPY models/ models/
 
@@ -34,7 +35,6 @@ EXPOSE 8000
 CMD ["gunicorn", "-c", "app/gunicorn.py", "wsgi:app"]
 
 FROM database-tier AS worker
-COPY corpus/ corpus/
 COPY worker/ worker/
 USER 10001
 CMD ["python", "-m", "worker.cpu"]
