@@ -20,6 +20,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from contracts import logs
+from contracts.bucket import Bucket, BucketAway, open_bucket
+from contracts.manifest import MANIFEST, dataset_folder
 from contracts.settings import Settings, load_settings, require
 from models import Dataset, Generation, GenerationEvent, Job, Lookup, Lyric, Throttle, User
 from models.generation import SILENT_FOR, give_up_lost
@@ -58,12 +60,13 @@ async def run(settings: Settings, timing: Timing | None = None) -> None:
     kinds.update(BODIES)
     url = require(settings, "database_url", "the worker keeps jobs and house in Postgres")
     engine = connect(url, timing)
+    bucket = open_bucket(settings.bucket, emulator_host=settings.storage_emulator_host)
     jobs = Jobs(engine, settings, timing)
     stop, stop_watching = threading.Event(), threading.Event()
     loop = asyncio.get_running_loop()
     try:
         with ThreadPoolExecutor(2, "keeper") as threads:
-            house = loop.run_in_executor(threads, keep_house, engine, stop)
+            house = loop.run_in_executor(threads, keep_house, engine, bucket, stop)
             watch = loop.run_in_executor(threads, jobs.watch, stop_watching)
             serving = asyncio.create_task(queue.serve(url, jobs.work, timing, concurrency=CONCURRENCY))
 
@@ -103,14 +106,15 @@ def connect(url: str, timing: Timing) -> Engine:
     )
 
 
-def keep_house(engine: Engine, stop: threading.Event) -> None:
+def keep_house(engine: Engine, bucket: Bucket, stop: threading.Event) -> None:
     """Go through the house every few seconds until told to stop."""
     turn, well_since = 0, time.monotonic()
     while not stop.is_set():
-        if not _take_turn(
-            engine, may_give_up=time.monotonic() - well_since > PATIENCE_S, clear=turn % CLEAR_EVERY == 0
-        ):
+        clear = turn % CLEAR_EVERY == 0
+        if not _take_turn(engine, may_give_up=time.monotonic() - well_since > PATIENCE_S, clear=clear):
             well_since = time.monotonic()
+        elif clear:
+            _empty_bucket(engine, bucket)
         turn += 1
         stop.wait(EVERY_S)
 
@@ -135,6 +139,29 @@ def _take_turn(engine: Engine, *, may_give_up: bool, clear: bool) -> bool:
     if given_up or any(cleared.values()):
         log.info("worker.kept_house", given_up=given_up, **cleared)
     return True
+
+
+def _empty_bucket(engine: Engine, bucket: Bucket) -> None:
+    try:
+        with Session(engine) as session, session.begin():
+            cleared = clear_datasets(session, bucket)
+    except (DBAPIError, BucketAway) as error:
+        log.warning("worker.datasets_not_cleared", error=str(error))
+    else:
+        if cleared:
+            log.info("worker.kept_house", datasets=cleared)
+
+
+def clear_datasets(session: Session, bucket: Bucket) -> int:
+    """Remove some datasets that were deleted long ago, their files first: what has no row is never found again."""
+    gone = select(Dataset).where(Dataset.deleted_at < func.now() - DELETED_KEPT).limit(10)
+    datasets = session.scalars(gone.with_for_update(skip_locked=True)).all()
+    for dataset in datasets:
+        keys = sorted(bucket.keys(dataset_folder(dataset.id)), key=lambda key: not key.endswith(MANIFEST))
+        for key in keys:  # manifests go first: without one a version does not exist
+            bucket.delete(key)
+        session.delete(dataset)
+    return len(datasets)
 
 
 def clear_old(session: Session) -> dict[str, int]:

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Account, Generation, GenerationEvent, GenerationState, Lyric, User
+from contracts.bucket import LocalBucket
+from contracts.manifest import dataset_key, dataset_manifest_key
+from models import (
+    Account,
+    Dataset,
+    Generation,
+    GenerationEvent,
+    GenerationState,
+    Job,
+    JobState,
+    Lookup,
+    Lyric,
+    SongState,
+    User,
+)
 from models.generation import Ending, EventRow, append_events, beat, end, give_up_lost, request_cancel
-from worker.cpu import clear_old
+from worker.cpu import clear_datasets, clear_old
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=90)
 
@@ -101,3 +116,41 @@ def test_only_what_is_old_is_cleared_away(session: Session, alice: UUID) -> None
     assert (cleared["guests"], cleared["lyrics"]) == (1, 1)
     assert {row.text for row in session.scalars(select(Lyric))} == {"kept", "deleted just now"}
     assert session.get(User, busy_guest.id) is not None
+
+
+def test_old_jobs_and_lookups_go_and_a_guest_with_a_dataset_stays(session: Session, alice: UUID) -> None:
+    guest = User(created_at=LONG_AGO - timedelta(days=30))
+    session.add(guest)
+    session.flush()
+    ancient = LONG_AGO - timedelta(days=30)
+    session.add_all(
+        [
+            Dataset(user_id=guest.id, name="the guest's"),
+            Job(user_id=alice, kind="over", request={}, state=JobState.DONE, finished_at=ancient),
+            Job(user_id=alice, kind="waiting", request={}, state=JobState.WAITING, created_at=ancient),
+            Lookup(user_id=alice, source="genius", track_key="a", state=SongState.FOUND, fetched_at=ancient),
+            Lookup(user_id=alice, source="genius", track_key="b", state=SongState.FOUND),
+        ]
+    )
+    session.flush()
+    cleared = clear_old(session)
+    assert (cleared["guests"], cleared["jobs"], cleared["lookups"]) == (0, 1, 1)
+    assert session.scalars(select(Job.kind)).all() == ["waiting"]
+    assert session.scalars(select(Lookup.track_key)).all() == ["b"]
+
+
+def test_a_dataset_goes_with_its_files(session: Session, alice: UUID, tmp_path: Path) -> None:
+    bucket = LocalBucket(tmp_path)
+    old, fresh, kept = (Dataset(user_id=alice, name=name) for name in ("old", "fresh", "kept"))
+    old.deleted_at, fresh.deleted_at = LONG_AGO, datetime.now(UTC)
+    session.add_all([old, fresh, kept])
+    session.flush()
+    for dataset in (old, fresh, kept):
+        bucket.write(dataset_manifest_key(dataset.id, 1), b"{}")
+        bucket.write(dataset_key(dataset.id, 1, "songs-0000.jsonl"), b"{}")
+    assert clear_datasets(session, bucket) == 1
+    assert clear_datasets(session, bucket) == 0
+    session.commit()
+    assert set(session.scalars(select(Dataset.name))) == {"fresh", "kept"}
+    assert len(list(bucket.keys("datasets/"))) == 4
+    assert not list(bucket.keys(f"datasets/{old.id}/"))
