@@ -79,9 +79,11 @@ def bring_in(attempt: Attempt) -> None:
             take_in(attempt, [draft], "paste", off)
         case other:
             raise Failed(f"This server does not know how to import {other!r}.")
+    done, total = attempt.num_done, attempt.num_total
     attempt.report(stage=COMPARING)
     attempt.flush()
     compare(attempt)
+    attempt.report(done=done, total=total)
     if request.get("kind") == "upload":
         _bucket(attempt.settings).delete(str(request["key"]))  # its songs are rows now
 

@@ -88,11 +88,11 @@ def take_in(attempt: Attempt, found: Iterable[Draft | Problem], source: str, off
             continue
         chunk.append(item)
         if len(chunk) == CHUNK_SONGS or sum(len(draft.text) for draft in chunk) > CHUNK_CHARS:
-            counts += _taken_in(attempt, chunk, source, off)
+            counts.update(_taken_in(attempt, chunk, source, off))
             attempt.report(done=counts["found"] + counts["again"], counts=dict(counts))
             chunk = []
     if chunk:
-        counts += _taken_in(attempt, chunk, source, off)
+        counts.update(_taken_in(attempt, chunk, source, off))
     attempt.report(done=counts["found"] + counts["again"], counts=dict(counts))
     if counts["left_out"]:
         attempt.report(line=words_of_full(counts["left_out"]))
@@ -160,7 +160,8 @@ def _taken_in(attempt: Attempt, drafts: list[Draft], source: str, off: frozenset
             session.execute(insert(Song).on_conflict_do_nothing(), rows[:room])
         settle_rows(session, attempt, filled, Song.state != SongState.FOUND)
         touch(session, attempt)
-    return counts + Counter(found=len(rows[:room]), left_out=len(rows[room:]))
+    counts.update(found=len(rows[:room]), left_out=len(rows[room:]))
+    return counts
 
 
 class _There(NamedTuple):

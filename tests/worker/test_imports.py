@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import signal
 import zipfile
 from collections import Counter
@@ -15,9 +14,11 @@ import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
+from bench.kills import kill_often, repeated
 from contracts.bucket import LocalBucket
 from contracts.manifest import dataset_manifest_key, upload_key
 from corpus import version
+from corpus.pipeline import NUM_THREADS
 from models import Dataset, DatasetVersion, Job, JobState, Lookup, Rights, Song, SongState, VersionSong
 from models.queue import defer
 from sandbox.standins.desk import Desk
@@ -240,24 +241,6 @@ def test_a_source_that_stays_away_ends_in_blocked_songs_and_not_in_waiting_for_e
     assert any("blocked" in line["words"] for line in job.log)
 
 
-def killed(bench: Bench, engine: Engine, database_url: str, addresses: Addresses, job_id: UUID, num_kills: int) -> None:
-    """Kills the worker, each time at a random song, and lets the last one finish."""
-    rolls = random.Random(4)  # noqa: S311
-    total = len(look(engine, job_id).request["tracks"])
-    at = sorted(rolls.sample(range(1, total - 1), num_kills))
-    for border in at:
-        worker = Worker(database_url, bench.home, outside=addresses.environment)
-        try:
-            wait_until(engine, job_id, lambda job, border=border: job.num_done >= border, within_s=60)  # type: ignore[misc]
-        finally:
-            worker.kill()
-    worker = Worker(database_url, bench.home, outside=addresses.environment)
-    try:
-        wait_until(engine, job_id, lambda job: job.state.is_over, within_s=60)
-    finally:
-        worker.kill()
-
-
 def test_a_worker_that_is_killed_thrice_leaves_what_an_undisturbed_one_leaves(
     bench: Bench, engine: Engine, database_url: str, addresses: Addresses, alice: UUID, desk: Desk
 ) -> None:
@@ -269,14 +252,21 @@ def test_a_worker_that_is_killed_thrice_leaves_what_an_undisturbed_one_leaves(
     desk.turn({"genius": {"latency_ms": 15.0}})
     dataset_id = bench.dataset(alice)
     job_id = bench.ask(dataset_id, "import", kind="tracks", tracks=tracks)
-    killed(bench, engine, database_url, addresses, job_id, 3)
+    moments = kill_often(
+        engine,
+        job_id,
+        lambda: Worker(database_url, bench.home, outside=addresses.environment),
+        lambda: len(desk.calls),
+        num_kills=3,
+        seed=4,
+    )
     job = look(engine, job_id)
-    assert (job.state, job.num_done) == (JobState.DONE, 120)
+    assert (job.state, job.num_done, job.num_total) == (JobState.DONE, 120, 120)
+    assert all(moment.num_settled > 0 for moment in moments)
     assert content(bench.songs(dataset_id)) == content(bench.songs(undisturbed))
     # A song that was being asked for when the worker died is not settled, and is asked for again; no other is.
-    again = Counter(call.what for call in desk.calls)
-    assert sum(again.values()) - num_calls <= 3 * 2 * 12 * 2
-    assert max(again.values()) <= 4
+    assert repeated([(call.service, call.what) for call in desk.calls], moments) == []
+    assert len(desk.calls) - num_calls <= 3 * 2 * NUM_THREADS
 
 
 def test_a_paused_worker_that_wakes_up_late_changes_nothing(
