@@ -33,7 +33,7 @@ STATES = {
 }
 """The states of a song, in the order in which they stand in a bar."""
 RIGHTS = {"unknown": "Not stated", "mine": "Mine", "licensed": "Licensed", "public_domain": "Public domain"}
-SOURCES = {
+SOURCES = {"upload": "your upload", "paste": "what you pasted", "yours": "what you brought"}
     "genius": "Genius",
     "lrclib": "LRCLIB",
     "upload": "your upload",

@@ -99,8 +99,8 @@ def state(
     has_attested: bool | None,
     marked: list[dict[str, Any]] | None,
     dataset_id: str,
-) -> tuple[Any, Any, Any]:
-    """State the rights of songs; what went wrong, that something was touched, and the attestation taken back."""
+) -> tuple[Any, Any, Any, Any]:
+    """State the rights of songs; what went wrong, that something was touched, and an empty statement again."""
     if not clicks:
         raise PreventUpdate
     try:
@@ -110,10 +110,10 @@ def state(
                 session, builder().id, UUID(dataset_id), chosen, kind, note=note or "", attest=bool(has_attested)
             )
     except AppError as error:
-        return refusal(error.message, error.field or ""), dash.no_update, dash.no_update
+        return refusal(error.message, error.field or ""), dash.no_update, dash.no_update, dash.no_update
     words = f"{RIGHTS[kind]}: {plural(number, 'song')}." if number else "There was no such song: nothing has changed."
     dash.set_props("notice", {"data": {"message": words}})
-    return [], datetime.now(UTC).timestamp(), False
+    return [], datetime.now(UTC).timestamp(), False, ""
 
 
 def _selection(which: str, marked: list[dict[str, Any]]) -> song.Selection:
@@ -155,7 +155,12 @@ def register(dash_app: Dash) -> None:
     kind, attested = ("rights-kind", "value"), ("rights-attest", "value")
     callback(*dressed, Output("rights-apply", "disabled"), Input(*kind), Input(*attested))(dress)
     given = [State("rights-which", "value"), State(*kind), State("rights-note", "value"), State(*attested)]
-    answered = [Output("rights-refusal", "children"), touched, Output("rights-attest", "value")]
+    answered = [
+        Output("rights-refusal", "children"),
+        touched,
+        Output("rights-attest", "value"),
+        Output("rights-note", "value"),
+    ]
     callback(*answered, Input("rights-apply", "n_clicks"), *given, State(GRID, "selectedRows"), of_dataset, **late)(
         state
     )

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import dash
 import dash_ag_grid as dag
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -238,7 +238,7 @@ def act(wish: dict[str, Any] | None, dataset_id: str) -> tuple[Any, float]:
     else:
         with unit_of_work() as session:
             _review_act(session, builder().id, UUID(dataset_id), wish)
-    return wish["next"] or no_update, datetime.now(UTC).timestamp()
+    return wish["next"], datetime.now(UTC).timestamp()
 
 
 def undo_last(dataset_id: UUID) -> None:
