@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ghost import account, checkpoints, lyrics, rhymes, token
+from ghost import account, checkpoints, datasets, lyrics, rhymes, token
 
 app = typer.Typer(
     help="Ghost Rhymes: a studio for writing song lyrics with language models.",
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.add_typer(account.app, name="account")
 app.add_typer(checkpoints.app, name="checkpoints")
+app.add_typer(datasets.app, name="datasets")
 app.add_typer(lyrics.app, name="lyrics")
 app.add_typer(rhymes.app, name="rhymes")
 app.add_typer(token.app, name="token")
