@@ -34,12 +34,6 @@ STATES = {
 """The states of a song, in the order in which they stand in a bar."""
 RIGHTS = {"unknown": "Not stated", "mine": "Mine", "licensed": "Licensed", "public_domain": "Public domain"}
 SOURCES = {"upload": "your upload", "paste": "what you pasted", "yours": "what you brought"}
-    "genius": "Genius",
-    "lrclib": "LRCLIB",
-    "upload": "your upload",
-    "pasted": "what you pasted",
-    "own": "what you brought",
-}
 _ADDRESS = re.compile(r"/datasets/([0-9a-f-]{36})(?:/([a-z]+))?")
 
 

@@ -32,7 +32,11 @@ pytestmark = pytest.mark.browser
 LATENCY_MS = 60.0
 """Of every answer of a stand-in: long enough to leave in mid-import."""
 JOB_MS = 120_000
-WORDS = "Lantern on the harbour wall\nTurning while the evening fall\nEvery rope and every bell\nHas a story it won't tell\n"
+WORDS = """Lantern on the harbour wall
+Turning while the evening fall
+Every rope and every bell
+Has a story it won't tell
+"""
 
 
 @pytest.fixture(scope="module")
