@@ -47,9 +47,13 @@ def kill_often(
     with Session(engine) as session:
         job = session.get_one(Job, job_id)
         num_songs, dataset_id = len(job.request["tracks"]), job.dataset_id
-    borders = sorted(Random(seed).sample(range(1, num_songs), num_kills))
-    moments = []
-    for border in borders:
+    rolls = Random(seed)
+    moments: list[Moment] = []
+    num_settled = 0
+    for kills_left in range(num_kills, 0, -1):
+        # Spread over what is left, so that each worker gets somewhere, and the last kills find something to break.
+        most = max(1, 2 * (num_songs - num_settled) // (kills_left + 1))
+        border = min(num_songs, num_settled + rolls.randint(1, most))
         worker = start()
         _wait(engine, job_id, lambda job, least=border: job.num_done >= least, within_s)  # type: ignore[misc]
         worker.kill()
@@ -58,6 +62,7 @@ def kill_often(
                 select(Song.artist, Song.title).where(Song.dataset_id == dataset_id, Song.state != SongState.WANTED)
             ).all()
         asked = frozenset((_folded(bare_title(s.title)), _folded(first_artist(s.artist))) for s in settled)
+        num_settled = len(settled)
         moments.append(Moment(len(settled), asked, num_calls()))
     worker = start()
     try:
