@@ -204,6 +204,7 @@ def holders(session: Session, content_sha: str) -> list[Holder]:
             DatasetVersion.number,
             DatasetVersion.deleted_at.is_not(None).label("is_deleted"),
         )
+        .select_from(VersionSong)
         .join(DatasetVersion, DatasetVersion.id == VersionSong.version_id)
         .join(Dataset, Dataset.id == DatasetVersion.dataset_id)
         .where(VersionSong.content_sha == content_sha)

@@ -206,7 +206,7 @@ def set_rights(
     note: str = "",
     attest: bool = False,
 ) -> int:
-    """State by what right songs may be used; returns of how many. Who stated it, and when, is kept with each.
+    """State by what right songs may be used; returns for how many this is new. Who stated it, and when, is kept.
 
     Raises:
         BadInput: no such right, a note or source that is missing, or no attestation.
@@ -225,6 +225,8 @@ def set_rights(
     rows = session.execute(select(Song.id, *columns).where(*which).order_by(Song.position).with_for_update()).all()
     if selection.ids is not None and len(rows) != len(selection.ids):
         raise NotFound("Some of these songs are not in this dataset: nothing was changed. Reload and try again.")
+    # What is stated already keeps the time at which it was stated: a version's hash hangs on it.
+    rows = [row for row in rows if (row.rights, row.rights_note) != (right, note)]
     if not rows:
         return 0
     before = [(row.id, {name: getattr(row, name) for name in _RIGHTS}) for row in rows]

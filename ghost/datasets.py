@@ -52,9 +52,7 @@ def list_datasets() -> None:
 def import_songs(
     dataset: Name,
     files: Annotated[list[Path] | None, typer.Argument(exists=True, dir_okay=False, help="Files with songs.")] = None,
-    tracks: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, allow_dash=True, help="A list to look for; - is stdin.")
-    ] = None,
+    tracks: Annotated[str, typer.Option(metavar="FILE", help="A list to look for, one song a line; - is stdin.")] = "",
     playlist: Annotated[str, typer.Option(help="A link to a Spotify playlist of yours.")] = "",
     again: Annotated[bool, typer.Option("--again", help="Look once more for songs that were blocked.")] = False,
     wait: Wait = True,
@@ -194,13 +192,17 @@ def _asked(there: Server, path: str, body: dict[str, Any]) -> dict[str, Any]:
     return job
 
 
-def _read(file: Path) -> str:
-    if str(file) == "-":
+def _read(file: str) -> str:
+    if file == "-":
         return typer.get_text_stream("stdin").read()
     try:
-        return file.read_text(encoding="utf-8-sig")
+        raw = Path(file).read_bytes()
+    except OSError as error:
+        raise refused(f"{file} cannot be read: {error.strerror}.") from None
+    try:
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return file.read_text(encoding="latin-1")
+        return raw.decode("latin-1")
 
 
 def _print_status(shown: dict[str, Any]) -> None:

@@ -16,10 +16,12 @@ from app.db import unit_of_work
 from app.song import sha_of
 from contracts.manifest import dataset_key, dataset_manifest_key
 from contracts.settings import Settings
-from tests.app.builders import LAMP, SNOW, Desk, bucket_files, filled, frozen, ok, refusal, songs, state_rights
+from tests.app.builders import LAMP, Desk, bucket_files, filled, frozen, ok, refusal, songs, state_rights
 from tests.app.conftest import Caller
 
 NEW = "We sold the piano and burned the stool\nAnd nobody played it after school\nWe sold the piano\n"
+
+OTHER = "Seven crows on the station roof\nWaiting for rain as a kind of proof\nSeven crows and a broken hoof\n"
 
 
 @pytest.fixture
@@ -78,7 +80,7 @@ def test_two_versions_are_compared(alice: Caller, desk: Desk, dataset_id: str) -
         "kind": "paste",
         "artist": "",
         "title": "Brand New",
-        "text": "\n".join(reversed(SNOW.splitlines())) + "\nLa",
+        "text": OTHER,
     }
     ok(alice("POST", f"/datasets/{dataset_id}/imports", body), 202)
     desk.do()
