@@ -120,8 +120,8 @@ export const callbacks = {
     const picked = rows?.[0]?.id;
     return picked === undefined || picked === song ? window.dash_clientside["no_update"] : picked;
   },
-  nextSong(clicks: number | null, song: string | null): unknown {
-    return (clicks ? datasets.songAfter(song) : null) ?? window.dash_clientside["no_update"];
+  async nextSong(clicks: number | null, song: string | null): Promise<unknown> {
+    return (clicks ? await datasets.songAfterSoon(song) : null) ?? window.dash_clientside["no_update"];
   },
   wish(...given: unknown[]): unknown {
     const [song, text] = given.slice(-2) as [string | null, string | null];

@@ -8,6 +8,7 @@ import { isBuilder } from "./rooms.ts";
 import { label as labelTheme } from "./theme.ts";
 
 const KEYS: Record<string, string> = { a: "review-accept", r: "review-replace", d: "review-drop", n: "review-next", u: "review-undo" };
+const PATIENCE_MS = 5_000;
 const FILES = ".txt,.zip,.csv,.jsonl,.docx,.lrc";
 /** The table to review, and the one to state rights in. */
 const GRIDS = ["songs", "rights-songs"] as const;
@@ -63,6 +64,15 @@ export function songAfter(song: string | null): string | null {
     if (found !== undefined && found !== song) return found;
   }
   return null;
+}
+
+/** The same, once the table has its first rows; one that is empty has none for `PATIENCE_MS`. */
+export async function songAfterSoon(song: string | null): Promise<string | null> {
+  for (const since = Date.now(); Date.now() - since < PATIENCE_MS; ) {
+    if (grid()?.getDisplayedRowAtIndex(0)?.data) break;
+    await new Promise((resume) => window.setTimeout(resume, 50));
+  }
+  return songAfter(song);
 }
 
 export function wish(button: string | undefined, song: string | null, text: string | null): Wish | null {

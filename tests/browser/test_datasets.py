@@ -169,7 +169,7 @@ def test_it_works(visit: Visit, tmp_path: Path) -> None:
         assert any("manifest" in name for name in archive.namelist())
     page.locator("#to-statistics").click()
     expect(page.locator("#statistics-of")).to_have_text("Version 2 against version 1.")
-    expect(page.locator("#plot-syllables .bars")).to_be_visible()
+    expect(page.locator("#plot-syllables .bars").first).to_be_visible()
     page.locator("#to-versions").click()
     page.locator("#version-1 button", has_text="Roll back").click()
     expect(page.locator("#version-note")).to_contain_text("1 song put back")
@@ -287,6 +287,7 @@ def test_a_rule_that_is_off_changes_the_preview(visit: Visit) -> None:
     expect(page.locator(".diff .out", has_text="You might also like")).to_have_count(0)
     until_still(page)
     page.locator("#to-songs").click()
+    expect(page.locator("#songs .ag-row")).to_be_visible()
     page.keyboard.press("n")
     expect(page.locator("#review pre")).to_contain_text("You might also like")
 
