@@ -71,7 +71,10 @@ def bring_in(attempt: Attempt) -> None:
             keys = _listed(attempt, _tracks(attempt))
             _look_for(attempt, keys, off)
         case "upload":
-            if attempt.stage != COMPARING:
+            if attempt.stage == COMPARING:  # read by an attempt before this one; what is done then are copies
+                done = int(attempt.counts.get("found", 0)) + int(attempt.counts.get("again", 0))
+                attempt.report(done=done, total=None)
+            else:
                 with _fetched(attempt) as file:
                     take_in(attempt, read_upload(str(request["name"]), Path(file.name)), "upload", off)
         case "paste":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -17,15 +18,19 @@ from sqlalchemy.orm import Session
 from bench.kills import kill_often, repeated
 from contracts.bucket import LocalBucket
 from contracts.manifest import dataset_manifest_key, upload_key
+from contracts.seal import Seal
 from corpus import version
 from corpus.pipeline import NUM_THREADS
-from models import Dataset, DatasetVersion, Job, JobState, Lookup, Rights, Song, SongState, VersionSong
+from models import Dataset, DatasetVersion, Job, JobState, Lookup, Rights, Song, SongState, SpotifyLink, VersionSong
 from models.queue import defer
+from models.spotify import store_token
+from sandbox.standins import spotify
 from sandbox.standins.desk import Desk
 from sandbox.standins.server import Addresses, serving
 from sandbox.standins.songs import CATALOGUE, noisy
 from tests.worker.workers import SOON, Worker, look, new_user, settings_of, wait_until
 from worker import cpu
+from worker.imports import SPOTIFY_LINK
 from worker.jobs import Jobs, kinds
 
 FIRST = "the tide is low and the boats are in\nand nobody asks where the sailor has been\n"
@@ -63,7 +68,8 @@ class Bench:
         self.home = home
         self.bucket = LocalBucket(home / "bucket")
         kinds.update(cpu.BODIES)
-        self.jobs = Jobs(engine, settings_of(database_url, home, outside), SOON)
+        self.settings = settings_of(database_url, home, outside | {"SECRET_KEY": "a key for tests alone"})
+        self.jobs = Jobs(engine, self.settings, SOON)
 
     def dataset(self, owner: UUID, name: str = "Harbour") -> UUID:
         with Session(self.engine) as session, session.begin():
@@ -197,6 +203,56 @@ def test_a_refusal_blocks_the_song_and_is_asked_again_by_the_next_import(
     bench.do(dataset_id, "import", kind="tracks", tracks=tracks)
     assert [call for call in desk.calls if call.service == "genius"]
     assert bench.songs(dataset_id)[0].state is SongState.BLOCKED
+
+
+def link(bench: Bench, engine: Engine, owner: UUID) -> None:
+    """Link the stand-in's account, with a token that is good for an hour."""
+    token = {"access_token": spotify.access_token(), "expires_at": time.time() + 3600, "scope": ""}
+    with Session(engine) as session, session.begin():
+        row = SpotifyLink(user_id=owner, spotify_user_id="sandbox-bea")
+        store_token(row, Seal.of(bench.settings, SPOTIFY_LINK), token)
+        session.add(row)
+
+
+def test_a_playlist_is_read_once_and_its_songs_are_looked_for(
+    bench: Bench, engine: Engine, alice: UUID, desk: Desk
+) -> None:
+    link(bench, engine, alice)
+    dataset_id = bench.dataset(alice)
+    desk.turn({"lrclib": {"status": 429, "retry_after_s": 30}})
+    job = bench.do(dataset_id, "import", kind="playlist", playlist_id=spotify.HUNDRED, name="Hundred")
+    assert job.state is JobState.WAITING
+    assert [call.what.split("?")[0] for call in desk.calls if call.service == "spotify"] == [
+        f"/api/v1/playlists/{spotify.HUNDRED}/items"
+    ] * 2
+    desk.turn({"lrclib": {"status": 0}})
+    desk.calls.clear()
+    with Session(engine) as session, session.begin():
+        session.execute(update(Job).values(run_after=None))
+    bench.jobs.work(job.id)
+    assert "spotify" not in {call.service for call in desk.calls}
+    job = look(engine, job.id)
+    songs = bench.songs(dataset_id)
+    assert (job.state, job.num_done, job.num_total) == (JobState.DONE, len(songs), len(songs))
+    assert len(songs) >= 95
+    assert all(song.state.is_settled for song in songs)
+
+
+@pytest.mark.parametrize(
+    ("playlist", "words"), [(spotify.FOREIGN, "belongs to somebody else"), (spotify.EMPTY, "is empty")]
+)
+def test_a_playlist_that_gives_nothing_fails_with_the_reason(
+    bench: Bench, engine: Engine, alice: UUID, playlist: str, words: str
+) -> None:
+    link(bench, engine, alice)
+    job = bench.do(bench.dataset(alice), "import", kind="playlist", playlist_id=playlist, name="It")
+    assert job.state is JobState.FAILED
+    assert words in (job.error or "")
+
+
+def test_a_playlist_without_a_linked_account_fails_with_the_reason(bench: Bench, alice: UUID) -> None:
+    job = bench.do(bench.dataset(alice), "import", kind="playlist", playlist_id=spotify.HUNDRED, name="It")
+    assert (job.state, "Link it again" in (job.error or "")) == (JobState.FAILED, True)
 
 
 def test_a_source_that_wants_rest_reschedules_the_job_and_keeps_what_others_said(
