@@ -6,13 +6,13 @@ Knows columns and values, not what the acts mean.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from models import Dataset, DatasetChange, Song
@@ -68,10 +68,15 @@ def remember(
     )
 
 
-def next_undo(session: Session, dataset_id: UUID) -> str | None:
-    """What `undo` would undo, in words; None when there is nothing."""
-    newest = session.execute(_not_undone(dataset_id).with_only_columns(DatasetChange.words).limit(1)).first()
-    return str(newest[0]) if newest else None
+def next_undo(session: Session, dataset_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """What `undo` would undo in each of these datasets, in words; those where there is nothing are not named."""
+    newest = session.execute(
+        select(DatasetChange.dataset_id, DatasetChange.words)
+        .where(DatasetChange.dataset_id.in_(dataset_ids), DatasetChange.undone_at.is_(None))
+        .distinct(DatasetChange.dataset_id)
+        .order_by(DatasetChange.dataset_id, DatasetChange.created_at.desc(), DatasetChange.id)
+    )
+    return {row.dataset_id: row.words for row in newest}
 
 
 def undo(session: Session, dataset: Dataset) -> Undone | None:
@@ -79,7 +84,12 @@ def undo(session: Session, dataset: Dataset) -> Undone | None:
 
     Hold the dataset's row, so that two do not undo one act after another where one was meant.
     """
-    act = session.scalar(_not_undone(dataset.id).limit(1))
+    act = session.scalar(
+        select(DatasetChange)
+        .where(DatasetChange.dataset_id == dataset.id, DatasetChange.undone_at.is_(None))
+        .order_by(DatasetChange.created_at.desc(), DatasetChange.id)
+        .limit(1)
+    )
     if act is None:
         return None
     act.undone_at = datetime.now(UTC)
@@ -95,14 +105,6 @@ def undo(session: Session, dataset: Dataset) -> Undone | None:
         dataset.rules_off = act.before["rules_off"]
         changed.add("rules_off")
     return Undone(act.words, frozenset(changed))
-
-
-def _not_undone(dataset_id: UUID) -> Select[DatasetChange]:
-    return (
-        select(DatasetChange)
-        .where(DatasetChange.dataset_id == dataset_id, DatasetChange.undone_at.is_(None))
-        .order_by(DatasetChange.created_at.desc(), DatasetChange.id)
-    )
 
 
 def _write(session: Session, dataset_id: UUID, ids: Iterable[str], values: dict[str, Any]) -> None:

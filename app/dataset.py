@@ -428,16 +428,33 @@ def _views(session: Session, *which: ColumnElement[bool]) -> list[DatasetView]:
         .group_by(DatasetVersion.dataset_id)
     )
     versions = {dataset_id: number for dataset_id, number in numbered}  # noqa: C416 (rows are no pairs to `dict`)
-    return [_view(session, row, states[row.id], rights[row.id], versions.get(row.id, 0)) for row in rows]
+    current, latest, undo = job.current(session, ids), job.latest(session, ids), change.next_undo(session, ids)
+    return [
+        _view(
+            row,
+            states[row.id],
+            rights[row.id],
+            current.get(row.id),
+            latest.get(row.id),
+            num_versions=versions.get(row.id, 0),
+            undo=undo.get(row.id),
+        )
+        for row in rows
+    ]
 
 
 def _view(
-    session: Session, dataset: Dataset, states: Counter[str], rights: Counter[str], num_versions: int
+    dataset: Dataset,
+    states: Counter[str],
+    rights: Counter[str],
+    current: JobView | None,
+    latest: JobView | None,
+    *,
+    num_versions: int,
+    undo: str | None,
 ) -> DatasetView:
     names = (*(state.value for state in SongState), "trainable", "duplicates", "dropped", "total")
     counts = {name: states[name] for name in names}
-    current = job.current(session, dataset.id)
-    undo = change.next_undo(session, dataset.id)
     shown = (dataset.name, dataset.rules_off, dataset.updated_at, counts, dict(rights), current, num_versions, undo)
     return DatasetView(
         id=dataset.id,
@@ -446,7 +463,7 @@ def _view(
         counts=counts,
         rights=dict(rights),
         job=current,
-        last_job=job.latest(session, dataset.id),
+        last_job=latest,
         num_versions=num_versions,
         undo=undo,
         cannot_freeze=_why_not(counts, rights),

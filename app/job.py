@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -108,18 +108,18 @@ def find(session: Session, user_id: UUID, *, limit: int = MAX_LISTED) -> list[Jo
     return _views(session, Job.user_id == user_id, limit=limit)
 
 
-def current(session: Session, dataset_id: UUID) -> JobView | None:
-    """The job that a dataset waits for, if there is one; tidying comes after all others. Ask for ownership first."""
-    is_open = Job.state.in_(OPEN_STATES)
+def current(session: Session, dataset_ids: Sequence[UUID]) -> dict[UUID, JobView]:
+    """The job that each of these datasets waits for, if there is one; tidying comes after all others.
+
+    Ask for ownership first; so with `latest`.
+    """
     order = (case((Job.kind == TIDY, 1), else_=0), Job.created_at)
-    found = _views(session, Job.dataset_id == dataset_id, is_open, limit=1, order=order)
-    return found[0] if found else None
+    return _one_each(session, dataset_ids, Job.state.in_(OPEN_STATES), order)
 
 
-def latest(session: Session, dataset_id: UUID) -> JobView | None:
-    """The job that was asked for last, whatever became of it; tidying apart. Ask for ownership first."""
-    found = _views(session, Job.dataset_id == dataset_id, Job.kind != TIDY, limit=1, order=(Job.created_at.desc(),))
-    return found[0] if found else None
+def latest(session: Session, dataset_ids: Sequence[UUID]) -> dict[UUID, JobView]:
+    """The job that was asked for last in each, whatever became of it; tidying apart."""
+    return _one_each(session, dataset_ids, Job.kind != TIDY, (Job.created_at.desc(),))
 
 
 def has_open(session: Session, dataset_id: UUID, kind: str) -> bool:
@@ -173,13 +173,25 @@ def retry(session: Session, user_id: UUID, job_id: UUID) -> JobView:
     return get(session, user_id, job_id)
 
 
+def _one_each(
+    session: Session, dataset_ids: Sequence[UUID], which: ColumnElement[bool], order: Sequence[Any]
+) -> dict[UUID, JobView]:
+    """Of each dataset the job that comes first in this order."""
+    first = (
+        select(Job.id)
+        .where(Job.dataset_id.in_(dataset_ids), which)
+        .distinct(Job.dataset_id)
+        .order_by(Job.dataset_id, *order)
+    )
+    views = _views(session, Job.id.in_(first), limit=len(dataset_ids))
+    return {view.dataset_id: view for view in views if view.dataset_id}
+
+
 def _views(
     session: Session,
     *which: ColumnElement[bool],
     limit: int,
-    order: Iterable[Any] | None = None,
 ) -> list[JobView]:
-    newest_open_first = (Job.state.in_(OPEN_STATES).desc(), Job.created_at.desc(), Job.id)
     rows = session.execute(
         select(  # not the request: a list of ten thousand songs is no part of a view
             Job.id,
@@ -203,7 +215,7 @@ def _views(
         )
         .outerjoin(Dataset, Dataset.id == Job.dataset_id)
         .where(*which)
-        .order_by(*(order or newest_open_first))
+        .order_by(Job.state.in_(OPEN_STATES).desc(), Job.created_at.desc(), Job.id)
         .limit(limit)
     )
     return [_view(row) for row in rows]
