@@ -150,10 +150,11 @@ def show_unread(unread: dict[str, Any] | None, dataset_id: str) -> Any:
     return html.Details([summary, html.Ul(lines)], className="unread", open=True)
 
 
-def rename(name: str | None, dataset_id: str) -> str:
-    """Give the dataset another name."""
+def rename(name: str | None, dataset_id: str) -> tuple[str, str]:
+    """Give the dataset another name; the page has it too."""
     with unit_of_work() as session:
-        return dataset.save(session, builder().id, UUID(dataset_id), name=name or "").name
+        view = dataset.save(session, builder().id, UUID(dataset_id), name=name or "")
+    return view.name, view.name
 
 
 def register(dash_app: Dash) -> None:
@@ -164,7 +165,8 @@ def register(dash_app: Dash) -> None:
     shown = [Output("progress", "children"), Output("dataset-poll", "disabled"), Output("revision", "data")]
     asked = Input("dataset-poll", "n_intervals"), Input("touched", "data")
     callback(*shown, *asked, of_dataset, State("revision", "data"), **late)(poll)
-    callback(Output("rename", "value"), Input("rename", "value"), of_dataset, **late)(rename)
+    named = Output("rename", "value"), Output("builder-title", "data", allow_duplicate=True)
+    callback(*named, Input("rename", "value"), of_dataset, **late)(rename)
     callback(touched, Input("look-again", "n_clicks"), of_dataset, **late)(look_again)
     callback(Output("unread", "children"), Input("problems", "data"), Input("dataset-id", "data"))(show_unread)
     for tab in (songs, rights, cleaning, versions):

@@ -308,6 +308,24 @@ def test_a_job_is_cancelled_and_tried_again(visit: Visit) -> None:
     expect(again).to_be_visible(timeout=JOB_MS)
 
 
+def test_a_deleted_dataset_can_be_brought_back(visit: Visit) -> None:
+    page = visit.page
+    sign_up(page, "/datasets/new")
+    paste_songs(page, "Harbour", name="Keep me")
+    address = page.url
+    page.locator("#delete-open").click()
+    page.get_by_role("button", name="Delete this dataset").click()
+    expect(page).to_have_url(re.compile(r"/datasets$"))
+    page.locator("#deleted-datasets-open").click()
+    page.get_by_role("button", name="Bring back Keep me").click()
+    expect(page).to_have_url(address)
+    page.locator("#rename").fill("Kept")
+    page.locator("#rename").press("Enter")
+    expect(page).to_have_title(re.compile("Kept"))
+    page.locator("#crumb-datasets").click()
+    expect(page.locator("#dataset-list .row-link")).to_contain_text("Kept")
+
+
 def test_nobody_else_can_open_it(visit: Visit, chromium: Browser, web: Web) -> None:
     page = visit.page
     sign_up(page, "/datasets/new")
