@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -253,3 +254,23 @@ def test_the_oldest_acts_are_forgotten(alice: Caller, dataset_id: str, monkeypat
     assert refusal(alice("POST", f"/datasets/{dataset_id}/undo"))[1] == "nothing_to_undo"
     assert songs(alice, dataset_id)[0]["is_dropped"] is True
     assert songs(alice, dataset_id)[0]["artist"] == ARTIST
+
+
+def test_who_undoes_at_once_undoes_each_act_once(alice: Caller, desk: Desk, dataset_id: str) -> None:
+    before = [columns(song) for song in desk.songs(dataset_id)]
+    for song in songs(alice, dataset_id):
+        act(alice, dataset_id, song["id"], "drop")
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: alice("POST", f"/datasets/{dataset_id}/undo").status_code, range(8)))
+    assert sorted(answers) == [200] * 3 + [409] * 5
+    assert [columns(song) for song in desk.songs(dataset_id)] == before
+
+
+def test_acts_at_once_are_all_kept(alice: Caller, dataset_id: str) -> None:
+    ids = [song["id"] for song in songs(alice, dataset_id)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda song_id: act(alice, dataset_id, song_id, "drop"), ids))
+    assert all(song["is_dropped"] for song in songs(alice, dataset_id))
+    for _ in ids:
+        ok(alice("POST", f"/datasets/{dataset_id}/undo"))
+    assert not any(song["is_dropped"] for song in songs(alice, dataset_id))

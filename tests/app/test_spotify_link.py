@@ -137,6 +137,15 @@ def test_the_tokens_lie_encrypted_and_another_key_cannot_read_them(
     assert token.encode() not in raw
 
 
+def test_a_link_under_another_key_has_to_be_made_again(linked: FlaskClient, engine: Engine) -> None:
+    with engine.begin() as connection:
+        other = Seal("another key", "spotify-link").close(b"{}")
+        connection.execute(text("update spotify_link set token = :token"), {"token": other})
+    assert refusal(api(linked, "GET", "/spotify/playlists"))[:2] == (409, "link_lost")
+    assert linked.get(consent(begin(linked)), base_url=BASE).status_code == 303
+    ok(api(linked, "GET", "/spotify/playlists"))
+
+
 def test_an_answer_that_nobody_asked_for_links_nothing(linked: FlaskClient, dora: FlaskClient, engine: Engine) -> None:
     back = consent(begin(linked))
     forged = re.sub(r"state=[^&]+", "state=forged", back)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
 
@@ -204,3 +205,9 @@ def test_nobody_else_sees_or_changes_a_version(
     for stranger in (bob, charlie):
         assert refusal(stranger(method, f"/datasets/{dataset_id}{suffix}"))[:2] == (404, "not_found")
     assert ok(alice("GET", f"/datasets/{dataset_id}/versions/1"))["number"] == 1
+
+
+def test_freezing_is_asked_for_once_however_many_ask(alice: Caller, dataset_id: str) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: alice("POST", f"/datasets/{dataset_id}/versions").status_code, range(6)))
+    assert sorted(answers) == [202] + [409] * 5
