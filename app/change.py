@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from models import Dataset, DatasetChange, Song
@@ -73,7 +74,7 @@ def next_undo(session: Session, dataset_ids: Sequence[UUID]) -> dict[UUID, str]:
     newest = session.execute(
         select(DatasetChange.dataset_id, DatasetChange.words)
         .where(DatasetChange.dataset_id.in_(dataset_ids), DatasetChange.undone_at.is_(None))
-        .distinct(DatasetChange.dataset_id)
+        .ext(distinct_on(DatasetChange.dataset_id))
         .order_by(DatasetChange.dataset_id, DatasetChange.created_at.desc(), DatasetChange.id)
     )
     return {row.dataset_id: row.words for row in newest}

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, case, func, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, NotFound, TooMany
@@ -180,7 +181,7 @@ def _one_each(
     first = (
         select(Job.id)
         .where(Job.dataset_id.in_(dataset_ids), which)
-        .distinct(Job.dataset_id)
+        .ext(distinct_on(Job.dataset_id))
         .order_by(Job.dataset_id, *order)
     )
     views = _views(session, Job.id.in_(first), limit=len(dataset_ids))
