@@ -176,11 +176,12 @@ def _look_for(attempt: Attempt, keys: set[str], off: frozenset[str]) -> None:
     gives_up = False
     while open_songs:
         before = settled.total()
+        by_id = {song.id: song for song in open_songs}
         try:
             for steps in settle(_wanted(attempt, open_songs, asked_at), sources, gives_up=gives_up):
                 attempt.check()
                 if steps:
-                    settled += _written(attempt, {song.id: song for song in open_songs}, steps, off)
+                    settled += _written(attempt, by_id, steps, off)
                     attempt.report(done=settled.total(), counts=dict(settled))
             return
         except Limited as limit:

@@ -6,7 +6,8 @@ Of the text alone, so it can be done again at any time; the words as they came a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from worker.jobs import Attempt, Failed
 
 PAGE = 500
 """Songs of one transaction: a few MB at most, for songs are short."""
+WASHED_KEPT = 5_000
+"""Songs whose washing is remembered, for a list that is imported again: some 15 MB."""
 TIDYING, COMPARING = "cleaning", "comparing"
 
 
@@ -51,7 +54,8 @@ def tidy(attempt: Attempt) -> None:
     compare(attempt)
 
 
-def wash(original: str, off: frozenset[str]) -> dict[str, Any]:
+@lru_cache(maxsize=WASHED_KEPT)
+def wash(original: str, off: frozenset[str]) -> Mapping[str, Any]:
     """What is known of words by themselves, as the columns of a song."""
     text = clean(original, off).text
     return {
