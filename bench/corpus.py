@@ -6,9 +6,9 @@
 
 Prints a line for each system and writes one JSON object a line. `songs_per_s` is the whole job, from being asked for to
 its end, copies and all; `reimport_s` is the same list into another dataset. `settled_share` are songs of which
-something is known in the end, `right_share` those of which the right thing is; `num_wrong` have another song's words, and
-`num_wrong_to_check` too, but are put up for review. With a rate limit ours runs twice: where nothing binds, beside the
-sequential loop, and within the limit, where `share_of_limit` says how much of it was used.
+something is known in the end, `right_share` those of which the right thing is; `num_wrong` have another song's words,
+and `num_wrong_to_check` too, but are put up for review. With a rate limit ours runs twice: where nothing binds, beside
+the sequential loop, and within the limit, where `share_of_limit` says how much of it was used.
 """
 
 from __future__ import annotations
