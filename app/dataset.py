@@ -33,7 +33,7 @@ from models import Account, Dataset, DatasetVersion, Song, SongState
 from models.dataset import MAX_NAME, trainable
 
 MAX_DATASETS = 200
-MAX_SONGS = 10_000
+MAX_SONGS = 50_000
 """Songs in one dataset of the free plan."""
 MAX_LIST_CHARS = 1_500_000
 MAX_SONG_CHARS = 200_000
