@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     ghost_home: Path = Field(default=Path("var"), description="where data lives on this machine")
     port: int = Field(default=8000, ge=1, le=65535, description="the web's port")
     inference_port: int = Field(default=8001, ge=1, le=65535, description="the inference service's port")
+    worker_port: int = Field(default=0, ge=0, le=65535, description="the worker's /metrics; 0: none")
     bind_host: str = Field(default="127.0.0.1", description="the interface to listen on; 0.0.0.0 in a container")
     public_url: str = Field(default="", description="what the browser types; https turns on secure cookies and HSTS")
 

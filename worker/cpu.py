@@ -26,7 +26,7 @@ from contracts.settings import Settings, load_settings, require
 from models import Dataset, Generation, GenerationEvent, Job, Lookup, Lyric, Throttle, User
 from models.generation import SILENT_FOR, give_up_lost
 from models.job import OPEN_STATES
-from worker import freezing, imports, queue, tidying
+from worker import freezing, imports, metrics, queue, tidying
 from worker.jobs import Body, Jobs, kinds
 from worker.timing import Timing
 
@@ -65,7 +65,10 @@ async def run(settings: Settings, timing: Timing | None = None) -> None:
     stop, stop_watching = threading.Event(), threading.Event()
     loop = asyncio.get_running_loop()
     try:
-        with ThreadPoolExecutor(2, "keeper") as threads:
+        with (
+            metrics.shown(engine, settings.bind_host, settings.worker_port),
+            ThreadPoolExecutor(2, "keeper") as threads,
+        ):
             house = loop.run_in_executor(threads, keep_house, engine, bucket, stop)
             watch = loop.run_in_executor(threads, jobs.watch, stop_watching)
             serving = asyncio.create_task(queue.serve(url, jobs.work, timing, concurrency=CONCURRENCY))
