@@ -146,7 +146,9 @@ def show_unread(unread: dict[str, Any] | None, dataset_id: str) -> Any:
     if not unread or unread["dataset"] != dataset_id:
         return []
     lines = [html.Li([html.B(problem["where"]), f" {problem['message']}"]) for problem in unread["problems"]]
-    summary = html.Summary(f"{plural(len(lines), 'line')} could not be read; the others are in", id="unread-open")
+    summary = html.Summary(
+        f"{plural(len(lines), 'part')} of the list could not be used; the rest comes in", id="unread-open"
+    )
     return html.Details([summary, html.Ul(lines)], className="unread", open=True)
 
 

@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 from app.job import JobView
 from dashboards.builder import STATES, button, plural
 
-ENDED = {"done": "done", "failed": "did not come through", "cancelled": "was cancelled"}
+ENDED = {"done": ": done", "failed": " did not come through", "cancelled": " was cancelled"}
 LOG_SHOWN = 50
 SOON_S = 90
 
@@ -54,7 +54,7 @@ def in_words(job: JobView) -> str:
     if job.state == "waiting":
         return f"{job.words} goes on {_in(job.run_after)}: the source asked us to go slower{_so_far(job)}"
     if job.is_over:
-        return f"{job.words} {ENDED.get(job.state, job.state)}"
+        return f"{job.words}{ENDED.get(job.state, job.state)}"
     return f"{job.words}{f': {job.stage}' if job.stage else ''}{_so_far(job)}"
 
 

@@ -247,7 +247,7 @@ def test_what_cannot_be_read_of_a_list_is_said_and_the_rest_comes_in(visit: Visi
     expect(page.locator("#list-refusal")).to_contain_text("Artist - Title")
     page.locator("#tracks-text").fill("<b>The Invented</b> - <img src=x onerror=alert(1)>\nno dash in here\n")
     page.locator("#import-list").click()
-    expect(page.locator("#unread")).to_contain_text("1 line could not be read")
+    expect(page.locator("#unread")).to_contain_text("1 part of the list could not be used")
     until_still(page)
     page.locator("#songs-state").select_option("all")
     expect(page.locator("#songs .ag-row")).to_contain_text("<img src=x onerror=alert(1)>")
