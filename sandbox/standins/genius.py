@@ -103,10 +103,10 @@ def _page(song: Song) -> str:
     if song.is_instrumental:
         words = f'<div class="LyricsPlaceholder">{header}<p>This song is an instrumental</p></div>'
     else:
-        sections = [escape(section).replace("\n", "<br>\n") for section in song.text.split("\n\n")]
+        sections = [escape(section).replace("\n", "<br>") for section in song.text.split("\n\n")]
         # Old pages say so in the middle of the words.
         if song.id % 7 == 3 and len(sections) > 2:
-            sections[1] += "<br>\nYou might also like"
+            sections[1] += "<br>You might also like"
         if song.id % 9 == 4:
             sections[-1] += f"{song.id % 300}Embed"
         half = len(sections) // 2
