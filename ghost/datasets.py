@@ -17,7 +17,7 @@ KEYS = "accept / replace / drop / next / undo / quit"
 
 Name = Annotated[str, typer.Argument(metavar="DATASET", help="Its name, or its id.")]
 Wait = Annotated[bool, typer.Option(help="Watch the job to its end.")]
-_address: dict[str, str] = {"url": "", "token": ""}
+_address: dict[str, str | None] = {}
 
 
 @app.callback()
@@ -25,7 +25,7 @@ def root(
     server_url: Annotated[
         str, typer.Option("--server", envvar="GHOST_SERVER", help="Its address; that of `make run`, unless given.")
     ] = "",
-    token: Annotated[str, typer.Option(envvar="GHOST_TOKEN", help="As `ghost token create` made it.")] = "",
+    token: Annotated[str | None, typer.Option(envvar="GHOST_TOKEN", help="As `ghost token create` made it.")] = None,
 ) -> None:
     """Datasets on a server: create, import, review, freeze, download."""
     _address.update(url=server_url, token=token)
@@ -169,7 +169,7 @@ def download(
 
 @contextmanager
 def _server() -> Iterator[Server]:
-    with server(_address["url"], _address["token"]) as there:
+    with server(_address.get("url") or "", _address.get("token") or "") as there:
         yield there
 
 
