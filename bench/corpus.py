@@ -115,6 +115,12 @@ class Place:
         told = {name.upper(): str(value) for name, value in settings.items()}
         return WorkerProcess(self.environment | told, self.home / "worker.log")
 
+    def start_ready(self) -> WorkerProcess:
+        """One that fetches jobs already."""
+        worker = self.start()
+        worker.wait_until_ready()
+        return worker
+
     def new_user(self) -> UUID:
         """Somebody who has looked nothing up yet."""
         with Session(self.engine) as session, session.begin():
@@ -295,7 +301,7 @@ def run_kills(here: Place, num_songs: int, latency_ms: float, num_kills: int) ->
     moments = kill_often(
         here.engine,
         job_id,
-        lambda: here.start(),
+        here.start_ready,
         lambda: len(here.calls()),
         num_kills=num_kills,
         seed=4,

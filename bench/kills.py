@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from corpus.matching import bare_title, first_artist
@@ -55,7 +55,7 @@ def kill_often(
         most = max(1, 2 * (num_songs - num_settled) // (kills_left + 1))
         border = min(num_songs, num_settled + rolls.randint(1, most))
         worker = start()
-        _wait(engine, job_id, lambda job, least=border: job.num_done >= least, within_s)  # type: ignore[misc]
+        _wait(engine, job_id, border, within_s)
         worker.kill()
         with Session(engine) as session:
             settled = session.execute(
@@ -66,20 +66,28 @@ def kill_often(
         moments.append(Moment(len(settled), asked, num_calls()))
     worker = start()
     try:
-        _wait(engine, job_id, lambda _: False, within_s)
+        _wait(engine, job_id, None, within_s)
     finally:
         worker.kill()
     return moments
 
 
-def _wait(engine: Engine, job_id: UUID, is_so: Callable[[Job], bool], within_s: float) -> None:
+def _wait(engine: Engine, job_id: UUID, border: int | None, within_s: float) -> None:
+    """Until so many songs are settled while a worker is at it, or the job is over. The job itself tells it late."""
     deadline = time.monotonic() + within_s
     while True:
         with Session(engine) as session:
             job = session.get_one(Job, job_id)
-            if job.state.is_over or (job.state is JobState.RUNNING and is_so(job)):
+            settled = (
+                select(func.count())
+                .select_from(Song)
+                .where(Song.dataset_id == job.dataset_id, Song.state != SongState.WANTED)
+            )
+            num_settled = session.scalar(settled) or 0
+            is_far = border is not None and job.state is JobState.RUNNING and num_settled >= border
+            if job.state.is_over or is_far:
                 return
-            state = f"{job.state}, {job.stage} {job.num_done}, {job.error}"
+            state = f"{job.state}, {job.stage} {num_settled}, {job.error}"
         if time.monotonic() > deadline:
             raise TimeoutError(f"the job stands still: {state}")
         time.sleep(POLL_S)

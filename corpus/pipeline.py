@@ -101,7 +101,7 @@ def settle(
         Limited: at the end, when tracks were left for a source that rests.
     """
     rests = Rests()
-    done: SimpleQueue[Step] = SimpleQueue()
+    done: SimpleQueue[Step | BaseException] = SimpleQueue()
     num_asking = 0
     num_left = 0
     batch: list[Step] = []
@@ -126,6 +126,8 @@ def settle(
                     step = done.get(block=not batch, timeout=SILENCE_S)
                 except Empty:
                     break
+                if isinstance(step, BaseException):
+                    raise step
                 num_asking -= 1
                 num_left += step.settled is None
                 batch.append(step)
@@ -166,11 +168,18 @@ def _ask(
     item: Wanted,
     sources: Sequence[LyricSource],
     rests: Rests,
-    done: SimpleQueue[Step],
+    done: SimpleQueue[Step | BaseException],
     stop: threading.Event,
     gives_up: bool,
 ) -> None:
-    """What a thread does for one track. It always puts a step, unless the run is over."""
+    """What a thread does for one track. Whatever happens it puts something, for the iterating thread waits for it."""
+    try:
+        done.put(_step(item, sources, rests, stop, gives_up))
+    except BaseException as broken:  # noqa: BLE001 (raised again where somebody hears it)
+        done.put(broken)
+
+
+def _step(item: Wanted, sources: Sequence[LyricSource], rests: Rests, stop: threading.Event, gives_up: bool) -> Step:
     known, answers = dict(item.known), list[Answer]()
     settled = None
     for source in sources:
@@ -186,7 +195,7 @@ def _ask(
         settled = _settled_by(known, sources)
         if settled is not None:
             break
-    done.put(Step(item.id, tuple(answers), settled))
+    return Step(item.id, tuple(answers), settled)
 
 
 def _found_at(source: LyricSource, track: Track, rests: Rests, stop: threading.Event) -> Finding | None:
