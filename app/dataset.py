@@ -239,15 +239,16 @@ def import_paste(session: Session, user_id: UUID, dataset_id: UUID, artist: str,
 
 
 def import_again(session: Session, user_id: UUID, dataset_id: UUID) -> Imported:
-    """Look once more for the songs that a source refused to tell.
+    """Look once more for the songs that a source refused to tell, and for those that a cancelled job left.
 
     Raises:
         Conflict: there are none.
     """
     dataset = own(session, user_id, dataset_id, lock=True)
+    states = [SongState.BLOCKED] + [SongState.WANTED] * (not job.has_open(session, dataset_id, job.IMPORT))
     blocked = session.execute(
         update(Song)
-        .where(Song.dataset_id == dataset_id, Song.state == SongState.BLOCKED, Song.is_dropped.is_(False))
+        .where(Song.dataset_id == dataset_id, Song.state.in_(states), Song.is_dropped.is_(False))
         .values(state=SongState.WANTED, why="")
         .returning(Song.artist, Song.title, Song.duration_s)
     ).all()

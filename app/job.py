@@ -69,14 +69,7 @@ def start(session: Session, user_id: UUID, dataset_id: UUID, kind: str, request:
     Raises:
         TooMany: `MAX_OPEN` are waiting already.
     """
-    session.execute(select(Account.user_id).where(Account.user_id == user_id).with_for_update())  # one at a time
-    open_jobs = select(func.count()).select_from(Job).where(Job.user_id == user_id, Job.state.in_(OPEN_STATES))
-    if (session.scalar(open_jobs) or 0) >= MAX_OPEN:
-        raise TooMany(
-            f"{MAX_OPEN} jobs of yours are waiting already. Wait for one to end, or cancel it.",
-            code="too_many_jobs",
-            retry_after_s=30,
-        )
+    _check_room(session, user_id)
     job = Job(user_id=user_id, dataset_id=dataset_id, kind=kind, request=request)
     session.add(job)
     defer(session, job)
@@ -151,9 +144,13 @@ def retry(session: Session, user_id: UUID, job_id: UUID) -> JobView:
     """Have a job that failed or was cancelled done again; it goes on from what it had done.
 
     Raises:
-        Conflict: it is neither.
+        Conflict: it is neither, or its dataset was deleted.
+        TooMany: `MAX_OPEN` are waiting already.
     """
-    get(session, user_id, job_id)
+    wanted = get(session, user_id, job_id)
+    if wanted.dataset_id and session.scalar(select(Dataset.deleted_at).where(Dataset.id == wanted.dataset_id)):
+        raise Conflict("The dataset of this job was deleted: bring it back first.", code="dataset_deleted")
+    _check_room(session, user_id)
     again = session.execute(
         update(Job)
         .where(Job.id == job_id, Job.state.in_(AGAIN))
@@ -172,6 +169,17 @@ def retry(session: Session, user_id: UUID, job_id: UUID) -> JobView:
         raise Conflict("Only a job that failed or was cancelled can be done again.", code="job_not_over")
     defer(session, again)
     return get(session, user_id, job_id)
+
+
+def _check_room(session: Session, user_id: UUID) -> None:
+    session.execute(select(Account.user_id).where(Account.user_id == user_id).with_for_update())  # one at a time
+    open_jobs = select(func.count()).select_from(Job).where(Job.user_id == user_id, Job.state.in_(OPEN_STATES))
+    if (session.scalar(open_jobs) or 0) >= MAX_OPEN:
+        raise TooMany(
+            f"{MAX_OPEN} jobs of yours are waiting already. Wait for one to end, or cancel it.",
+            code="too_many_jobs",
+            retry_after_s=30,
+        )
 
 
 def _one_each(

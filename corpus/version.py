@@ -13,7 +13,7 @@ import json
 import re
 import unicodedata
 import zipfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -363,6 +363,7 @@ def _zipped(bucket: Bucket, key: str, manifest: DatasetManifest) -> Iterator[byt
     pipe = _Pipe()
     when = manifest.created_at.timetuple()[:6]
     taken: set[str] = set()
+    nexts: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(2))
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
 
         def put(name: str, content: bytes) -> bytes:
@@ -378,7 +379,7 @@ def _zipped(bucket: Bucket, key: str, manifest: DatasetManifest) -> Iterator[byt
         for song in read(bucket, key):
             name = safe_file_name(" - ".join(part for part in (song.artist, song.title) if part))
             # Numbered where a file system that knows no capitals or composes letters would take two for one.
-            endings = chain([""], (f" ({number})" for number in count(2)))
+            endings = chain([""], (f" ({number})" for number in nexts[_folded(name)]))
             fresh = next(n for n in (name + ending for ending in endings) if _folded(n) not in taken)
             taken.add(_folded(fresh))
             yield put(f"songs/{fresh}.txt", f"{_headed(song)}\n".encode())

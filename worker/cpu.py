@@ -23,7 +23,7 @@ from contracts import logs
 from contracts.bucket import Bucket, BucketAway, open_bucket
 from contracts.manifest import MANIFEST, dataset_folder
 from contracts.settings import Settings, load_settings, require
-from models import Dataset, Generation, GenerationEvent, Job, Lookup, Lyric, Throttle, User
+from models import Dataset, Generation, GenerationEvent, Job, JobState, Lookup, Lyric, Throttle, User
 from models.generation import SILENT_FOR, give_up_lost
 from models.job import OPEN_STATES
 from worker import freezing, imports, metrics, queue, tidying
@@ -40,6 +40,7 @@ EVENTS_KEPT = timedelta(days=1)
 DELETED_KEPT = timedelta(days=30)
 THROTTLES_KEPT = timedelta(days=1)
 JOBS_KEPT = timedelta(days=90)
+UPLOADS_KEPT = timedelta(days=3)
 LOOKUPS_KEPT = timedelta(days=90)
 CONCURRENCY = 4
 """Jobs at a time. They wait for others' servers most of their time; of each user only one is worked on."""
@@ -147,12 +148,12 @@ def _take_turn(engine: Engine, *, may_give_up: bool, clear: bool) -> bool:
 def _empty_bucket(engine: Engine, bucket: Bucket) -> None:
     try:
         with Session(engine) as session, session.begin():
-            cleared = clear_datasets(session, bucket)
+            cleared = {"datasets": clear_datasets(session, bucket), "uploads": clear_uploads(session, bucket)}
     except (DBAPIError, BucketAway) as error:
-        log.warning("worker.datasets_not_cleared", error=str(error))
+        log.warning("worker.bucket_not_cleared", error=str(error))
     else:
-        if cleared:
-            log.info("worker.kept_house", datasets=cleared)
+        if any(cleared.values()):
+            log.info("worker.kept_house", **cleared)
 
 
 def clear_datasets(session: Session, bucket: Bucket) -> int:
@@ -165,6 +166,17 @@ def clear_datasets(session: Session, bucket: Bucket) -> int:
             bucket.delete(key)
         session.delete(dataset)
     return len(datasets)
+
+
+def clear_uploads(session: Session, bucket: Bucket) -> int:
+    """Remove some files whose import failed or was cancelled some days ago: nobody tries it again."""
+    is_upload = (Job.kind == "import") & (Job.request["kind"].astext == "upload") & ~Job.request.has_key("is_gone")
+    is_over = Job.state.in_((JobState.FAILED, JobState.CANCELLED)) & (Job.finished_at < func.now() - UPLOADS_KEPT)
+    jobs = session.scalars(select(Job).where(is_upload, is_over).limit(100).with_for_update(skip_locked=True)).all()
+    for job in jobs:
+        bucket.delete(job.request["key"])
+        job.request = job.request | {"is_gone": True}
+    return len(jobs)
 
 
 def clear_old(session: Session) -> dict[str, int]:

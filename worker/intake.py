@@ -19,7 +19,7 @@ from corpus.matching import key
 from corpus.pipeline import Answer
 from corpus.song import Draft, Problem
 from corpus.sources import Finding
-from models import Song, SongState
+from models import Rights, Song, SongState
 from models.dataset import MAX_TRACK_KEY, track_key
 from worker.jobs import Attempt, Failed
 from worker.tidying import executed, touch, wash
@@ -65,12 +65,13 @@ def settled_columns(song_id: UUID, answer: Answer, off: frozenset[str]) -> dict[
 
 
 def settle_rows(session: Session, attempt: Attempt, rows: list[dict[str, Any]], still: ColumnElement[bool]) -> None:
-    """Write what settles songs, as `settled_columns` tells it, into those of which `still` is so."""
-    statement = (
-        update(Song)
-        .where(Song.id == bindparam("song_id"), still)
-        .values({name: bindparam(name) for name in SETTLED_COLUMNS} | {"attempt": attempt.id})
-    )
+    """Write what settles songs, as `settled_columns` tells it, into those of which `still` is so.
+
+    Rights were stated of other words, or of none: they are to be stated of these.
+    """
+    settled: dict[str, Any] = {name: bindparam(name) for name in SETTLED_COLUMNS} | {"attempt": attempt.id}
+    unstated = {"rights": Rights.UNKNOWN, "rights_note": "", "rights_at": None, "rights_by": None}
+    statement = update(Song).where(Song.id == bindparam("song_id"), still).values(settled | unstated)
     executed(session, statement, rows)
 
 

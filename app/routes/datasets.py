@@ -8,7 +8,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from app import dataset, dataset_version, song, spotify
 from app.auth import required_writer, settings
@@ -78,7 +78,7 @@ class RightsStated(BaseModel):
     songs: list[UUID] | Literal["all"] | Narrowed
     rights: str
     note: str = ""
-    attest: bool = False
+    attest: StrictBool = False
 
 
 def register(api: Blueprint) -> None:

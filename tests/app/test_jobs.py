@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text, update
 
 from contracts.settings import Settings
-from models import Job, JobState
+from models import Job, JobState, Song, SongState
 from tests.app.builders import LAMP, Desk, filled, made, ok, refusal
 from tests.app.conftest import Caller
 
@@ -85,6 +85,29 @@ def test_too_many_at_once_are_refused_and_nothing_is_queued(
     assert answer.headers["Retry-After"] == "30"
     assert len(queued(engine)) == 2
     asked(bob)
+
+
+def test_what_is_done_again_waits_like_all_else(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = asked(alice, "One")
+    ok(alice("POST", f"/jobs/{first['id']}/cancel"))
+    monkeypatch.setattr("app.job.MAX_OPEN", 1)
+    asked(alice, "Two")
+    assert refusal(alice("POST", f"/jobs/{first['id']}/retry"))[:2] == (429, "too_many_jobs")
+
+
+def test_nothing_is_done_again_in_a_deleted_dataset(alice: Caller) -> None:
+    job = asked(alice)
+    ok(alice("POST", f"/jobs/{job['id']}/cancel"))
+    alice("DELETE", f"/datasets/{job['dataset_id']}")
+    assert refusal(alice("POST", f"/jobs/{job['id']}/retry"))[:2] == (409, "dataset_deleted")
+
+
+def test_songs_that_a_cancelled_job_left_are_looked_for_again(alice: Caller, desk: Desk, engine: Engine) -> None:
+    dataset_id = filled(alice, desk)
+    with engine.begin() as connection:
+        connection.execute(update(Song).values(state=SongState.WANTED))
+    assert ok(alice("POST", f"/datasets/{dataset_id}/imports", {"kind": "again"}), 202)["job"]["state"] == "queued"
+    assert refusal(alice("POST", f"/datasets/{dataset_id}/imports", {"kind": "again"}))[:2] == (409, "none_blocked")
 
 
 def test_tidying_that_has_not_begun_is_not_asked_for_twice(alice: Caller, desk: Desk) -> None:

@@ -7,121 +7,30 @@ import signal
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from bench.kills import kill_often, repeated
-from contracts.bucket import LocalBucket
-from contracts.manifest import dataset_manifest_key, upload_key
 from contracts.seal import Seal
-from corpus import version
 from corpus.pipeline import NUM_THREADS
-from models import Dataset, DatasetVersion, Job, JobState, Lookup, Rights, Song, SongState, SpotifyLink, VersionSong
-from models.queue import defer
+from models import Dataset, Job, JobState, Lookup, Rights, Song, SongState, SpotifyLink
 from models.spotify import store_token
 from sandbox.standins import spotify
 from sandbox.standins.desk import Desk
-from sandbox.standins.server import Addresses, serving
-from sandbox.standins.songs import CATALOGUE, noisy
-from tests.worker.workers import SOON, Worker, look, new_user, settings_of, wait_until
-from worker import cpu
+from sandbox.standins.server import Addresses
+from sandbox.standins.songs import CATALOGUE
+from tests.worker.benches import FIRST, SECOND, THIRD, Bench, tracks_of
+from tests.worker.workers import Worker, look, new_user, wait_until
 from worker.imports import SPOTIFY_LINK
-from worker.jobs import Jobs, kinds
-
-FIRST = "the tide is low and the boats are in\nand nobody asks where the sailor has been\n"
-SECOND = "a lamp in the window, a coat on the chair\nand bread on the table for anyone there\n"
-THIRD = "who carried the piano across the snow\nand what was the tune, does anyone know\n"
-
-
-@pytest.fixture(scope="module")
-def desk() -> Desk:
-    return Desk()
-
-
-@pytest.fixture(scope="module")
-def addresses(desk: Desk) -> Iterator[Addresses]:
-    with serving(desk) as addresses:
-        yield addresses
-
-
-@pytest.fixture(autouse=True)
-def _at_first(desk: Desk) -> None:
-    desk.calls.clear()
-    desk.turn({service: {"latency_ms": 0.0, "rate_per_s": 0.0, "status": 0} for service in desk.knobs})
 
 
 @pytest.fixture
 def alice(engine: Engine) -> UUID:
     return new_user(engine, "alice")
-
-
-class Bench:
-    """Does jobs in this process, one after the other, as a worker would."""
-
-    def __init__(self, engine: Engine, database_url: str, home: Path, outside: dict[str, str]) -> None:
-        self.engine = engine
-        self.home = home
-        self.bucket = LocalBucket(home / "bucket")
-        kinds.update(cpu.BODIES)
-        self.settings = settings_of(database_url, home, outside | {"SECRET_KEY": "a key for tests alone"})
-        self.jobs = Jobs(engine, self.settings, SOON)
-
-    def dataset(self, owner: UUID, name: str = "Harbour") -> UUID:
-        with Session(self.engine) as session, session.begin():
-            dataset = Dataset(user_id=owner, name=name)
-            session.add(dataset)
-            session.flush()
-            return dataset.id
-
-    def ask(self, dataset_id: UUID, kind: str, /, **request: object) -> UUID:
-        """Queue a job."""
-        with Session(self.engine) as session, session.begin():
-            owner = session.get_one(Dataset, dataset_id).user_id
-            job = Job(user_id=owner, dataset_id=dataset_id, kind=kind, request=request)
-            session.add(job)
-            defer(session, job)
-            return job.id
-
-    def do(self, dataset_id: UUID, kind: str, /, **request: object) -> Job:
-        """Queue a job, and do it as far as it goes."""
-        job_id = self.ask(dataset_id, kind, **request)
-        self.jobs.work(job_id)
-        return look(self.engine, job_id)
-
-    def upload(self, dataset_id: UUID, name: str, content: bytes) -> Job:
-        with Session(self.engine) as session:
-            owner = session.get_one(Dataset, dataset_id).user_id
-        key = upload_key(owner, uuid4())
-        self.bucket.write(key, content)
-        return self.do(dataset_id, "import", kind="upload", key=key, name=name)
-
-    def songs(self, dataset_id: UUID) -> list[Song]:
-        with Session(self.engine, expire_on_commit=False) as session:
-            return list(
-                session.scalars(
-                    select(Song).where(Song.dataset_id == dataset_id).order_by(Song.position, Song.track_key)
-                )
-            )
-
-    def state_rights(self, dataset_id: UUID) -> None:
-        with Session(self.engine) as session, session.begin():
-            session.execute(update(Song).where(Song.dataset_id == dataset_id).values(rights=Rights.MINE))
-
-
-@pytest.fixture
-def bench(engine: Engine, database_url: str, tmp_path: Path, addresses: Addresses) -> Bench:
-    return Bench(engine, database_url, tmp_path, addresses.environment)
-
-
-def tracks_of(numbers: range) -> list[dict[str, object]]:
-    """Some of the stand-ins' songs, as playlists write them."""
-    written = (noisy(CATALOGUE.songs[number]) for number in numbers)
-    return [{"artist": artist, "title": title, "duration_s": float(length)} for artist, title, length in written]
 
 
 def content(songs: list[Song]) -> list[tuple[object, ...]]:
@@ -392,6 +301,15 @@ def test_an_upload_gives_a_song_of_the_list_the_words_that_nobody_had(bench: Ben
     assert (song.state, song.source, song.text) == (SongState.FOUND, "upload", THIRD.strip())
 
 
+def test_a_right_that_was_stated_before_the_words_came_is_none_of_theirs(bench: Bench, alice: UUID) -> None:
+    dataset_id = bench.dataset(alice)
+    nobody = [{"artist": "The Nobodies", "title": "Unheard", "duration_s": None}]
+    bench.do(dataset_id, "import", kind="tracks", tracks=nobody)
+    bench.state_rights(dataset_id)
+    bench.upload(dataset_id, "The Nobodies - Unheard.txt", THIRD.encode())
+    assert [song.rights for song in bench.songs(dataset_id)] == [Rights.UNKNOWN]
+
+
 def test_a_file_without_a_single_song_fails_with_the_reason(bench: Bench, alice: UUID) -> None:
     job = bench.upload(bench.dataset(alice), "noise.txt", bytes(range(256)) * 50)
     assert job.state is JobState.FAILED
@@ -444,62 +362,6 @@ def test_tidying_follows_the_rules_and_leaves_the_words_as_they_came(bench: Benc
     assert (changed.text or "").endswith("12Embed")
     assert changed.original == noise
     assert changed.content_sha != song.content_sha
-
-
-def test_a_frozen_version_holds_what_may_train_and_nothing_else(bench: Bench, engine: Engine, alice: UUID) -> None:
-    dataset_id = bench.dataset(alice)
-    bench.do(dataset_id, "import", kind="tracks", tracks=tracks_of(range(30)))
-    nothing = bench.do(dataset_id, "freeze")
-    assert nothing.state is JobState.FAILED
-    assert "rights" in (nothing.error or "")
-    bench.state_rights(dataset_id)
-    for number in (1, 2):
-        job = bench.do(dataset_id, "freeze")
-        assert (job.state, job.error) == (JobState.DONE, None)
-        key = dataset_manifest_key(dataset_id, number)
-        manifest = version.check(bench.bucket, key)
-        found = {s.track_key for s in bench.songs(dataset_id) if s.state is SongState.FOUND and not s.duplicate_of}
-        assert {song.key for song in version.read(bench.bucket, key)} == found
-        assert manifest.statistics["songs"] == len(found)
-    with Session(engine) as session:
-        one, two = session.scalars(select(DatasetVersion).order_by(DatasetVersion.number)).all()
-        assert one.content_sha256 == two.content_sha256
-        assert two.manifest == manifest.model_dump(mode="json")
-        held = session.scalars(select(VersionSong.content_sha).where(VersionSong.version_id == one.id)).all()
-        assert set(held) == {s.content_sha for s in bench.songs(dataset_id) if s.track_key in found}
-
-
-def test_near_copies_never_stand_on_both_sides_of_the_split(bench: Bench, alice: UUID) -> None:
-    dataset_id = bench.dataset(alice)
-    lines = []
-    for number, song in enumerate(CATALOGUE.songs[:60]):
-        lines += [
-            {"artist": song.artist, "title": f"{song.title} {number}", "text": song.text or FIRST},
-            {"artist": "Copyist", "title": f"A copy {number}", "text": f"{song.text or FIRST}\nand then it was over"},
-        ]
-    bench.upload(dataset_id, "songs.jsonl", "\n".join(map(json.dumps, lines)).encode())
-    bench.state_rights(dataset_id)
-    bench.do(dataset_id, "freeze")
-    frozen = list(version.read(bench.bucket, dataset_manifest_key(dataset_id, 1)))
-    assert len(frozen) >= 55
-    verses: dict[str, set[str]] = {}
-    for song in frozen:
-        verses.setdefault(song.text.split("\nand then it was over")[0], set()).add(song.split)
-    assert all(len(splits) == 1 for splits in verses.values())
-
-
-def test_a_freeze_that_was_through_and_could_not_say_so_makes_no_second_version(
-    bench: Bench, engine: Engine, alice: UUID
-) -> None:
-    dataset_id = bench.dataset(alice)
-    bench.do(dataset_id, "import", kind="paste", artist="Ada", title="Low Tide", text=FIRST)
-    bench.state_rights(dataset_id)
-    job = bench.do(dataset_id, "freeze")
-    with Session(engine) as session, session.begin():
-        session.execute(update(Job).where(Job.id == job.id).values(state=JobState.QUEUED, finished_at=None))
-    bench.jobs.work(job.id)
-    with Session(engine) as session:
-        assert len(session.scalars(select(DatasetVersion)).all()) == 1
 
 
 def test_work_on_a_deleted_dataset_ends(bench: Bench, engine: Engine, alice: UUID, desk: Desk) -> None:

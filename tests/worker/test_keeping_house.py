@@ -26,7 +26,7 @@ from models import (
     User,
 )
 from models.generation import Ending, EventRow, append_events, beat, end, give_up_lost, request_cancel
-from worker.cpu import clear_datasets, clear_old
+from worker.cpu import clear_datasets, clear_old, clear_uploads
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=90)
 
@@ -154,3 +154,19 @@ def test_a_dataset_goes_with_its_files(session: Session, alice: UUID, tmp_path: 
     assert set(session.scalars(select(Dataset.name))) == {"fresh", "kept"}
     assert len(list(bucket.keys("datasets/"))) == 4
     assert not list(bucket.keys(f"datasets/{old.id}/"))
+
+
+def test_the_file_of_an_import_that_failed_goes_after_some_days(session: Session, alice: UUID, tmp_path: Path) -> None:
+    bucket = LocalBucket(tmp_path)
+    for name, state, finished_at in (
+        ("old", JobState.FAILED, LONG_AGO),
+        ("fresh", JobState.CANCELLED, datetime.now(UTC)),
+        ("open", JobState.WAITING, None),
+    ):
+        bucket.write(f"uploads/{name}", b"words")
+        request = {"kind": "upload", "key": f"uploads/{name}", "name": name}
+        session.add(Job(user_id=alice, kind="import", request=request, state=state, finished_at=finished_at))
+    session.flush()
+    assert clear_uploads(session, bucket) == 1
+    assert clear_uploads(session, bucket) == 0
+    assert list(bucket.keys("uploads/")) == ["uploads/fresh", "uploads/open"]
