@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app import change, dataset, job, store
@@ -25,7 +25,7 @@ from corpus import version
 from corpus.version import KINDS, FrozenSong, Torn, VersionDiff
 from models import Dataset, DatasetVersion, Rights, Song, SongState, VersionSong
 
-_MIME = {"txt": "text/plain; charset=utf-8", "jsonl": "application/x-ndjson", "zip": "application/zip"}
+_MIME = {"txt": "text/plain", "jsonl": "application/x-ndjson", "zip": "application/zip"}
 _NO_SUCH = "This dataset has no such version."
 _FROZEN = (
     "artist", "title", "text", "content_sha", "original", "state", "is_dropped", "source", "url", "rights",
@@ -169,9 +169,11 @@ def restore(session: Session, user_id: UUID, dataset_id: UUID, number: int) -> C
 def delete(session: Session, user_id: UUID, dataset_id: UUID, number: int) -> None:
     """Delete a version for good: out of the bucket too. Its number is not given again."""
     row = _own(session, user_id, dataset_id, number)
+    gone = update(DatasetVersion).where(DatasetVersion.id == row.id, DatasetVersion.deleted_at.is_(None))
+    if session.execute(gone.values(deleted_at=datetime.now(UTC)).returning(DatasetVersion.id)).first() is None:
+        raise NotFound(_NO_SUCH)  # another request was first
     with store.bucket() as bucket:
         version.remove(bucket, dataset_id, number)
-    row.deleted_at = datetime.now(UTC)
 
 
 def download(session: Session, user_id: UUID, dataset_id: UUID, number: int, kind: str) -> Download:

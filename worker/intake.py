@@ -97,8 +97,8 @@ def take_in(attempt: Attempt, found: Iterable[Draft | Problem], source: str, off
     attempt.report(done=counts["found"] + counts["again"], counts=dict(counts))
     if counts["left_out"]:
         attempt.report(line=words_of_full(counts["left_out"]))
-    if counts["problems"] and not counts["found"] + counts["again"]:
-        raise Failed("No song could be read. The log says why.")
+    if not counts["found"] + counts["again"] + counts["left_out"]:
+        raise Failed(f"No song could be read. {'The log says why.' if counts['problems'] else 'There is none in it.'}")
 
 
 def _taken_in(attempt: Attempt, drafts: list[Draft], source: str, off: frozenset[str]) -> Counter[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import quote
 from uuid import UUID
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from app import dataset, dataset_version, song, spotify
 from app.auth import required_writer, settings
@@ -64,10 +64,16 @@ class Review(_Strict):
 
 
 class Narrowed(_Strict):
-    """Songs of a state (or kind) and by a right."""
+    """Songs of a state (or kind) and by a right: at least one of them, for "all" says all."""
 
-    state: str | None = None
-    rights: str | None = None
+    state: str | None = Field(default=None, min_length=1)
+    rights: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _narrows(self) -> Self:
+        if not self.state and not self.rights:
+            raise ValueError('name a state or rights, or send "all"')
+        return self
 
 
 class RightsStated(BaseModel):
