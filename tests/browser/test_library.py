@@ -28,6 +28,7 @@ def test_it_works(visit: Visit) -> None:
     page.locator("#library-open").click()
     page.locator("#new-lyric").click()
     expect(page).to_have_url(f"{visit.web.url}/")
+    expect(page.locator("#lyric-text")).not_to_contain_text("the first song")
     _type(page, "the second song")
     page.locator("#library-open").click()
     rows = page.locator("#library .row")
