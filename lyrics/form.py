@@ -269,13 +269,14 @@ def _song(*sections: tuple[str, Form]) -> SongForm:
     return SongForm(sections=tuple(Section(name=name, form=form) for name, form in sections))
 
 
+_LINE = SyllableRange(min=7, max=12)
 _VERSE = Form(scheme="ABAB", strictness="near", syllables=SyllableRange(min=7, max=9))
 _CHORUS = Form(scheme="AABB", strictness="near", syllables=SyllableRange(min=6, max=8))
 _BRIDGE = Form(scheme="AABB", strictness="assonance", syllables=SyllableRange(min=5, max=9))
 
 PRESETS = {
-    "Couplets (AABB)": _song(("Stanza", Form(scheme="AABB"))),
-    "Alternating rhyme (ABAB)": _song(("Stanza", Form(scheme="ABAB"))),
+    "Couplets (AABB)": _song(("Stanza", Form(scheme="AABB", syllables=_LINE))),
+    "Alternating rhyme (ABAB)": _song(("Stanza", Form(scheme="ABAB", syllables=_LINE))),
     "16-bar rap verse": _song(
         ("Verse", Form(scheme="AABBCCDDEEFFGGHH", strictness="near", syllables=SyllableRange(min=10, max=14)))
     ),
