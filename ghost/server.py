@@ -80,7 +80,10 @@ class Server:
                 progress.update(bar, description=description, completed=job["num_done"], total=job["num_total"])
                 time.sleep(POLL_S)
                 job = self.get(f"/jobs/{job['id']}")
-            progress.update(bar, completed=job["num_done"], total=job["num_total"] or job["num_done"])
+            ended = said(f"{job['words']}: {job['state']}")
+            progress.update(
+                bar, description=ended, completed=job["num_done"], total=job["num_total"] or job["num_done"]
+            )
         for line in job["log"]:
             typer.echo(said(line["words"]), err=True)
         if job["state"] != "done":
