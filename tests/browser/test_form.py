@@ -212,7 +212,7 @@ def test_presets_fill_the_form_and_songs_have_sections(visit: Visit) -> None:
     assert "Sonnet" in names
     page.locator("#form-menu > summary").click()
     page.locator("#form-preset").select_option("Alternating rhyme (ABAB)")
-    expect(page.locator("#form-words")).to_have_text("ABAB, strict")
+    expect(page.locator("#form-words")).to_have_text("ABAB, strict; 7-12 syllables")
     page.locator("#form-preset").select_option("Ballad stanza")
     expect(page.locator("#form-words")).to_have_text("XAXA, strict; 8-6-8-6 syllables; iambic")
     expect(page.locator("#form-section")).to_be_hidden()
