@@ -20,11 +20,13 @@ MAX_CHARS = 4_000
 def language(text: str) -> tuple[str, float]:
     """ISO 639-1 code and how likely it is, 0.0 to 1.0; names of sections do not count.
 
-    >>> language("[Verse 1]\\nThe moon is low and the river is wide")[0], language("Der Mond ist auf dem Fluss zu sehen")[0]
-    ('en', 'de')
+    >>> language("[Verse 1]\\nThe moon is low and the river is wide")[0]
+    'en'
+    >>> language("Der Mond ist auf dem Fluss zu sehen")[0]
+    'de'
     >>> language("la la la")
     ('und', 0.0)
-    """  # noqa: E501
+    """
     sung = "\n".join(line for line in text[: 2 * MAX_CHARS].splitlines() if not is_heading(line))[:MAX_CHARS]
     words = {word for word in sung.lower().split() if any(map(str.isalpha, word))}  # a refrain tells a thing once
     if sum(map(len, words)) < MIN_LETTERS:
