@@ -4,7 +4,7 @@ PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done || echo python3)
 endif
 VENV := .venv/bin
-ROOMS := app bench contracts corpus dashboards ghost inference lyrics models sandbox worker wsgi.py
+ROOMS := app bench contracts corpus dashboards ghost inference lyrics models sandbox training worker wsgi.py
 unexport LEASH_PARENT
 
 .DEFAULT_GOAL := help

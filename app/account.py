@@ -16,6 +16,7 @@ GUEST_GENERATIONS = 2
 USER_GENERATIONS = 128
 GUEST_LYRICS = 20
 USER_LYRICS = 5_000
+USER_ADAPTERS = 3
 
 
 class Usage(NamedTuple):
@@ -60,6 +61,9 @@ def grant_free_plan(session: Session, user: User, settings: Settings) -> None:
         session.add(account)
     account.tokens_allowance = settings.free_tokens
     account.tokens_left = settings.free_tokens
+    account.minutes_allowance = settings.free_minutes
+    account.minutes_left = settings.free_minutes
+    account.max_adapters = USER_ADAPTERS
     account.max_generations = USER_GENERATIONS
     account.max_lyrics = USER_LYRICS
     account.renews_at = datetime.now(UTC) + PERIOD

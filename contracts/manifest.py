@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 Architecture = Literal["gpt_neo", "gptj", "llama"]
 MANIFEST = "manifest.json"
 CHECKPOINTS = "checkpoints/"
+ADAPTERS = "adapters/"
+RUNS = "runs/"
 DATASETS = "datasets/"
 UPLOADS = "uploads/"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}[a-z0-9]")
@@ -80,6 +82,30 @@ def dataset_manifest_key(dataset_id: UUID, number: int) -> str:
     return dataset_key(dataset_id, number, MANIFEST)
 
 
+def adapter_key(adapter_id: str, file: str) -> str:
+    """Where a file of an adapter lies in the bucket; `adapter_id` is a run's UUID, or the name of a shared adapter.
+
+    >>> adapter_key("cowboy", "manifest.json")
+    'adapters/cowboy/manifest.json'
+    """
+    return f"{ADAPTERS}{checked_name(adapter_id)}/{file}"
+
+
+def adapter_manifest_key(adapter_id: str) -> str:
+    """Where an adapter's manifest lies in the bucket."""
+    return adapter_key(adapter_id, MANIFEST)
+
+
+def run_folder(run_id: UUID) -> str:
+    """Where everything lies that a run needs to go on from; cleared when the run is over."""
+    return f"{RUNS}{run_id}/"
+
+
+def attempt_folder(run_id: UUID, attempt: UUID) -> str:
+    """Where one attempt at a run saves its states, so that two attempts never write to the same place."""
+    return f"{run_folder(run_id)}{attempt}/"
+
+
 def upload_key(user_id: UUID, upload_id: UUID) -> str:
     """Where a file that a user brought lies in the bucket until it is read."""
     return f"{UPLOADS}{user_id}/{upload_id}"
@@ -126,6 +152,48 @@ class CheckpointManifest(BaseModel):
         return checked_name(name)
 
 
+class AdapterManifest(BaseModel):
+    """What an adapter is, whose it is, what it was made of, and what its bytes must be.
+
+    `owner_id` is None for one that everybody may use. `base_sha256` tells the weights that it was trained on (see
+    `weights_sha256`): on others it would do harm. `card` is what its page shows. `files` are PEFT's
+    `adapter_config.json` and `adapter_model.safetensors`, in a folder of the attempt that made them, and `originality/`
+    beside them: the index of the songs that it was trained on. `seal` is as a dataset's.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["adapter"] = "adapter"
+    version: Literal[1] = 1
+    adapter_id: str
+    owner_id: UUID | None
+    title: str
+    number: int = Field(ge=1, description="which version of the title this is")
+    base: str = Field(description="the checkpoint's name")
+    base_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    architecture: Architecture
+    lora_rank: int = Field(ge=1)
+    licence: str = ""
+    card: dict[str, Any] = Field(default_factory=dict)
+    files: tuple[FileEntry, ...]
+    created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    seal: str = ""
+
+    @field_validator("adapter_id", "base")
+    @classmethod
+    def _name_is_safe(cls, name: str) -> str:
+        return checked_name(name)
+
+    def sealed(self) -> Self:
+        """The same, with its seal."""
+        return self.model_copy(update={"seal": _digest(self)})
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the seal is that of the content."""
+        return self.seal == _digest(self)
+
+
 class DatasetManifest(BaseModel):
     """What a frozen dataset holds, by whose rights, and what its bytes must be.
 
@@ -154,13 +222,20 @@ class DatasetManifest(BaseModel):
 
     def sealed(self) -> Self:
         """The same, with its seal."""
-        return self.model_copy(update={"seal": self._digest()})
+        return self.model_copy(update={"seal": _digest(self)})
 
     @property
     def is_whole(self) -> bool:
         """Whether the seal is that of the content."""
-        return self.seal == self._digest()
+        return self.seal == _digest(self)
 
-    def _digest(self) -> str:
-        content = self.model_dump(mode="json", exclude={"seal"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+def weights_sha256(manifest: CheckpointManifest) -> str:
+    """One name for a checkpoint's weights, whatever else of it has changed since."""
+    weights = sorted((file.path, file.sha256) for file in manifest.files if file.path.endswith(".safetensors"))
+    return hashlib.sha256(json.dumps(weights).encode()).hexdigest()
+
+
+def _digest(manifest: BaseModel) -> str:
+    content = manifest.model_dump(mode="json", exclude={"seal"})
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     guest_tokens: int = Field(default=2_000, ge=0, description="a guest's whole allowance, in tokens")
     free_tokens: int = Field(default=100_000, ge=0, description="a signed-up user's allowance for 30 days, in tokens")
 
+    free_minutes: int = Field(default=120, ge=0, description="a signed-up user's minutes of training for 30 days")
+    training_cents_a_minute: float = Field(default=2.0, ge=0, description="what a minute of training is worth")
+    training_device: str = Field(default="auto", description="auto, cpu or cuda: where worker.gpu trains")
+
     spotify_client_id: str = Field(default="", description="of the app at developer.spotify.com; empty: no Spotify")
     spotify_client_secret: SecretStr = Field(default=SecretStr(""), description="may be empty: PKCE stands in for it")
     spotify_api_url: str = "https://api.spotify.com/v1"

@@ -15,10 +15,12 @@ from models.dataset import (
     SongState,
     VersionSong,
 )
+from models.feedback import Comparison, Drift, Feedback, Pair, Verdict
 from models.generation import Generation, GenerationEvent, GenerationState
 from models.job import Job, JobState
 from models.lyric import Lyric, LyricVersion, VersionReason
 from models.pronunciation import Pronunciation
+from models.run import Adapter, Probed, Run, RunEvent
 from models.spotify import SpotifyLink
 from models.throttle import Throttle
 from models.token import ApiToken
@@ -26,11 +28,15 @@ from models.user import User
 
 __all__ = [
     "Account",
+    "Adapter",
     "ApiToken",
     "Base",
+    "Comparison",
     "Dataset",
     "DatasetChange",
     "DatasetVersion",
+    "Drift",
+    "Feedback",
     "Generation",
     "GenerationEvent",
     "GenerationState",
@@ -39,13 +45,18 @@ __all__ = [
     "Lookup",
     "Lyric",
     "LyricVersion",
+    "Pair",
+    "Probed",
     "Pronunciation",
     "Rights",
+    "Run",
+    "RunEvent",
     "Song",
     "SongState",
     "SpotifyLink",
     "Throttle",
     "User",
+    "Verdict",
     "VersionReason",
     "VersionSong",
 ]

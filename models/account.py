@@ -17,16 +17,25 @@ PERIOD = timedelta(days=30)
 
 
 class Account(Base):
-    """One user's entitlement. `renews_at` is None for an allowance that never comes back (a guest's)."""
+    """One user's entitlement. Minutes are of training; `max_adapters` counts the titles of adapters that are kept.
+
+    `renews_at` is None for an allowance that never comes back (a guest's).
+    """
 
     __tablename__ = "account"
-    __table_args__ = (CheckConstraint("tokens_left >= 0", name="tokens_left_not_negative"),)
+    __table_args__ = (
+        CheckConstraint("tokens_left >= 0", name="tokens_left_not_negative"),
+        CheckConstraint("minutes_left >= 0", name="minutes_left_not_negative"),
+    )
 
     user_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("app_user.id", ondelete="CASCADE"), primary_key=True)
     tokens_allowance: Mapped[int] = mapped_column(BigInteger)
     tokens_left: Mapped[int] = mapped_column(BigInteger)
     max_generations: Mapped[int] = mapped_column(Integer)
     max_lyrics: Mapped[int] = mapped_column(Integer)
+    minutes_allowance: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    minutes_left: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    max_adapters: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     renews_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
@@ -40,6 +49,27 @@ def reserve_tokens(session: Session, user_id: UUID, num_tokens: int) -> bool:
         .returning(Account.user_id)
     )
     return spent.first() is not None
+
+
+def reserve_minutes(session: Session, user_id: UUID, num_minutes: int) -> bool:
+    """Take training minutes off the allowance, all or nothing; a period that has passed is renewed first."""
+    _renew(session, user_id)
+    spent = session.execute(
+        update(Account)
+        .where(Account.user_id == user_id, Account.minutes_left >= num_minutes)
+        .values(minutes_left=Account.minutes_left - num_minutes)
+        .returning(Account.user_id)
+    )
+    return spent.first() is not None
+
+
+def give_back_minutes(session: Session, user_id: UUID, num_minutes: int) -> None:
+    """Return what a reservation did not use, never beyond the allowance (a renewal may lie between)."""
+    session.execute(
+        update(Account)
+        .where(Account.user_id == user_id)
+        .values(minutes_left=func.least(Account.minutes_left + num_minutes, Account.minutes_allowance))
+    )
 
 
 def give_back_tokens(session: Session, user_id: UUID, num_tokens: int) -> None:
@@ -63,5 +93,9 @@ def _renew(session: Session, user_id: UUID) -> None:
     session.execute(
         update(Account)
         .where(Account.user_id == user_id, Account.renews_at <= func.now())
-        .values(tokens_left=Account.tokens_allowance, renews_at=func.now() + PERIOD)
+        .values(
+            tokens_left=Account.tokens_allowance,
+            minutes_left=Account.minutes_allowance,
+            renews_at=func.now() + PERIOD,
+        )
     )

@@ -19,7 +19,10 @@ from sqlalchemy.orm import Session
 
 from models.job import Job, JobState
 
-QUEUE = "cpu"
+CPU, GPU = "cpu", "gpu"
+"""One queue for each kind of machine."""
+ON_GPU = frozenset({"train", "probe", "drift"})
+"""The kinds of job for `worker.gpu`; all others are `worker.cpu`'s."""
 TASK = "job"
 """The one task there is: work on the job with this id."""
 
@@ -43,15 +46,15 @@ _queue = App(connector=SQLAlchemyPsycopg2Connector())
 def defer(session: Session, job: Job) -> None:
     """Have the job worked on when this transaction has been committed, or at its `run_after`. Twice is as good as once.
 
-    One job of a user is worked on at a time, in the order in which they are due.
+    One job of a user is worked on at a time in each queue, in the order in which they are due.
     """
     session.flush()
     try:
         with session.begin_nested():
             _queue.configure_task(
                 TASK,
-                queue=QUEUE,
-                lock=str(job.user_id),
+                queue=queue_of(job.kind),
+                lock=f"{queue_of(job.kind)} {job.user_id}",
                 queueing_lock=str(job.id),
                 priority=priority(job.run_after or job.created_at),
                 schedule_at=job.run_after,
@@ -63,6 +66,15 @@ def defer(session: Session, job: Job) -> None:
         if error.__cause__ is not None:
             raise error.__cause__ from None  # the session's own error, which its owner knows how to read
         raise
+
+
+def queue_of(kind: str) -> str:
+    """Which machines work on jobs of this kind.
+
+    >>> queue_of("train"), queue_of("import")
+    ('gpu', 'cpu')
+    """
+    return GPU if kind in ON_GPU else CPU
 
 
 def priority(due: datetime) -> int:

@@ -26,6 +26,7 @@ from contracts.settings import Settings, load_settings, require
 from models import Dataset, Generation, GenerationEvent, Job, JobState, Lookup, Lyric, Throttle, User
 from models.generation import SILENT_FOR, give_up_lost
 from models.job import OPEN_STATES
+from models.queue import CPU
 from worker import freezing, imports, metrics, queue, tidying
 from worker.jobs import Body, Jobs, kinds
 from worker.timing import Timing
@@ -72,7 +73,7 @@ async def run(settings: Settings, timing: Timing | None = None) -> None:
         ):
             house = loop.run_in_executor(threads, keep_house, engine, bucket, stop)
             watch = loop.run_in_executor(threads, jobs.watch, stop_watching)
-            serving = asyncio.create_task(queue.serve(url, jobs.work, timing, concurrency=CONCURRENCY))
+            serving = asyncio.create_task(queue.serve(url, jobs.work, timing, queue=CPU, concurrency=CONCURRENCY))
 
             def on_signal() -> None:
                 stop.set()

@@ -18,7 +18,7 @@ from procrastinate.jobs import DeleteJobCondition
 from procrastinate.jobs import Job as Entry
 from sqlalchemy.engine import make_url
 
-from models.queue import QUEUE, TASK, priority
+from models.queue import TASK, priority
 from worker.timing import Timing
 
 AWAY_S = 1.0
@@ -47,8 +47,8 @@ class _AsTold(BaseRetryStrategy):
         return RetryDecision(retry_in={"seconds": BROKEN_S})
 
 
-async def serve(database_url: str, work: Work, timing: Timing, *, concurrency: int) -> None:
-    """Fetch jobs and work on them until cancelled; then wait for those that are being worked on.
+async def serve(database_url: str, work: Work, timing: Timing, *, queue: str, concurrency: int) -> None:
+    """Fetch the jobs of a queue and work on them until cancelled; then wait for those that are being worked on.
 
     `work` is called in threads, `concurrency` at most. It returns None when it is through with the job, or the time
     from which on it is to be called again.
@@ -59,7 +59,7 @@ async def serve(database_url: str, work: Work, timing: Timing, *, concurrency: i
             app = _app(database_url, work)
             async with app.open_async():
                 await app.run_worker_async(
-                    queues=[QUEUE],
+                    queues=[queue],
                     concurrency=concurrency,
                     fetch_job_polling_interval=timing.poll_s,
                     update_heartbeat_interval=timing.beat_s,

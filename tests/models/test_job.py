@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from models import Dataset, Job, JobState, User
 from models import job as life
-from models.queue import QUEUE, defer, requeue_lost
+from models.queue import CPU, defer, requeue_lost
 
 SILENT_FOR = timedelta(seconds=6)
 Ask = Callable[..., Job]
@@ -60,7 +60,7 @@ def fetch(session: Session) -> UUID | None:
     worker_id = session.scalar(text("select * from procrastinate_register_worker_v1()"))
     entry = session.scalar(
         text("select queueing_lock from procrastinate_fetch_job_v2(array[:queue]::varchar[], :worker_id)"),
-        {"queue": QUEUE, "worker_id": worker_id},
+        {"queue": CPU, "worker_id": worker_id},
     )
     session.commit()
     return UUID(entry) if entry else None

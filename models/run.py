@@ -1,0 +1,184 @@
+"""A training, the adapter that comes of it, and what was told on the way.
+
+A `Run` is worked on by a `Job` of the kind "train" (`models.job` fences its attempts); its curves, samples and log are
+`RunEvent`s under the step they belong to, so a run that was killed and resumed tells each step once. What was reserved
+of the owner's training minutes is settled once, by row count. An `Adapter` exists when its manifest is in the bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import (
+    Boolean,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    false,
+    func,
+    select,
+    update,
+)
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models.account import give_back_minutes
+from models.base import Base, CreatedAt, Id, Json, OwnerId
+
+MAX_TITLE = 80
+
+
+class Probed(Base):
+    """What was measured for one dataset version and checkpoint, as `contracts.training.Probe`; quotes are made of it.
+
+    `job_id` is the job of the kind "probe" that measures; `probe` is None until it has.
+    """
+
+    __tablename__ = "probed"
+    __table_args__ = (UniqueConstraint("version_id", "checkpoint", "phonemes"),)
+
+    id: Mapped[Id]
+    user_id: Mapped[OwnerId]
+    version_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("dataset_version.id", ondelete="CASCADE"))
+    checkpoint: Mapped[str] = mapped_column(String(128))
+    phonemes: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    job_id: Mapped[UUID | None] = mapped_column(Uuid, ForeignKey("job.id", ondelete="SET NULL"))
+    probe: Mapped[Json | None]
+    created_at: Mapped[CreatedAt]
+
+
+class Run(Base):
+    """One training. Its state is its job's.
+
+    `request` is a `contracts.training.TrainRequest`, `config` the `TrainConfig` that it resolved to and `quote` the
+    `Quote` that was accepted. `title` and `number` name the adapter that it makes: "Cowboy", 2. `before_id` is the
+    adapter that it is to be better than. `resume_key` is the folder in the bucket that it can go on from, `last_step`
+    the last step that was told.
+    """
+
+    __tablename__ = "run"
+    __table_args__ = (
+        Index("ix_run_user_id_created_at", "user_id", "created_at"),
+        UniqueConstraint("user_id", "title", "number"),
+    )
+
+    id: Mapped[Id]
+    user_id: Mapped[OwnerId]
+    dataset_id: Mapped[UUID | None] = mapped_column(Uuid, ForeignKey("dataset.id", ondelete="SET NULL"))
+    version_id: Mapped[UUID | None] = mapped_column(Uuid, ForeignKey("dataset_version.id", ondelete="SET NULL"))
+    job_id: Mapped[UUID | None] = mapped_column(Uuid, ForeignKey("job.id", ondelete="SET NULL"), unique=True)
+    before_id: Mapped[UUID | None] = mapped_column(Uuid, ForeignKey("adapter.id", ondelete="SET NULL"))
+    title: Mapped[str] = mapped_column(String(MAX_TITLE))
+    number: Mapped[int] = mapped_column(Integer)
+    request: Mapped[Json]
+    config: Mapped[Json]
+    quote: Mapped[Json]
+    resume_key: Mapped[str] = mapped_column(Text, default="", server_default="")
+    last_step: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    stop_early: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    minutes_reserved: Mapped[int] = mapped_column(Integer)
+    minutes_charged: Mapped[int | None] = mapped_column(Integer)
+    settled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[CreatedAt]
+    deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class RunEvent(Base):
+    """What a training said: a `contracts.training.TrainEvent`. `nth` tells several of a kind at one step apart.
+
+    The last word counts: a resumed run says the steps since its last state again, with the same figures.
+    """
+
+    __tablename__ = "run_event"
+
+    run_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    step: Mapped[int] = mapped_column(Integer, primary_key=True)
+    nth: Mapped[int] = mapped_column(Integer, primary_key=True, default=0, server_default="0")
+    payload: Mapped[Json]
+    at: Mapped[CreatedAt]
+
+
+class Adapter(Base):
+    """What a run made; its id is the run's, and in the bucket its name. `card` and `manifest` are copies.
+
+    It is in its owner's voice menu while `published_at` is set and `deleted_at` is not; `reason` says why it was
+    published although it is worse than what it replaces. `is_live` marks the one of a title that new lyrics use.
+    """
+
+    __tablename__ = "adapter"
+    __table_args__ = (
+        Index("ix_adapter_user_id_created_at", "user_id", "created_at"),
+        Index("uq_adapter_live", "user_id", "title", unique=True, postgresql_where=sql("is_live")),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    user_id: Mapped[OwnerId]
+    title: Mapped[str] = mapped_column(String(MAX_TITLE))
+    number: Mapped[int] = mapped_column(Integer)
+    base: Mapped[str] = mapped_column(String(128))
+    bits_per_byte: Mapped[float] = mapped_column(Float)
+    card: Mapped[Json]
+    manifest: Mapped[Json]
+    is_live: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    reason: Mapped[str] = mapped_column(Text, default="", server_default="")
+    published_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[CreatedAt]
+    deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Told(NamedTuple):
+    """One event as it is stored."""
+
+    kind: str
+    step: int
+    nth: int
+    payload: dict[str, Any]
+
+
+def tell(session: Session, run_id: UUID, events: Iterable[Told]) -> None:
+    """Store what a training said; said again, it is stored once."""
+    rows = {(e.kind, e.step, e.nth): {"run_id": run_id, **e._asdict()} for e in events}  # one statement, each row once
+    if not rows:
+        return
+    statement = insert(RunEvent).values(list(rows.values()))
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["run_id", "kind", "step", "nth"], set_={"payload": statement.excluded.payload}
+        )
+    )
+    last = max(step for _, step, _ in rows)
+    session.execute(update(Run).where(Run.id == run_id, Run.last_step < last).values(last_step=last))
+
+
+def settle(session: Session, run_id: UUID, minutes: int) -> bool:
+    """Charge a run, never beyond what was reserved, and give the rest back; False when that was done before."""
+    row = session.execute(
+        update(Run)
+        .where(Run.id == run_id, Run.settled_at.is_(None))
+        .values(settled_at=func.now(), minutes_charged=func.least(minutes, Run.minutes_reserved))
+        .returning(Run.user_id, Run.minutes_reserved, Run.minutes_charged)
+    ).first()
+    if row is None:
+        return False
+    give_back_minutes(session, row.user_id, row.minutes_reserved - row.minutes_charged)
+    return True
+
+
+def trained_seconds(session: Session, run_id: UUID) -> float:
+    """What the steps of a run took, each counted once however often it was done: what its owner pays for."""
+    seconds = RunEvent.payload["seconds"].astext.cast(Float)
+    total = session.scalar(
+        select(func.coalesce(func.sum(seconds), 0.0)).where(RunEvent.run_id == run_id, RunEvent.kind == "step")
+    )
+    return float(total or 0.0)

@@ -1,0 +1,1 @@
+"""Training: a frozen dataset in, an adapter out, with its evaluation. Knows no database and no Flask."""
