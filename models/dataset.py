@@ -27,10 +27,11 @@ from sqlalchemy import (
     and_,
     false,
     func,
+    select,
 )
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, CreatedAt, Id, Json, OwnerId
 
@@ -198,6 +199,27 @@ def trainable() -> ColumnElement[bool]:
         Song.rights != Rights.UNKNOWN,
         Song.duplicate_of.is_(None),
     )
+
+
+def num_taken_back(session: Session, version_id: UUID) -> int:
+    """How many texts of a frozen version may not train any more.
+
+    Their songs were dropped, removed or given other words since, or their rights were taken back.
+    """
+    stands = select(Song.id).where(
+        Song.dataset_id == DatasetVersion.dataset_id,
+        Song.content_sha == VersionSong.content_sha,
+        Song.is_dropped.is_(False),
+        Song.state == SongState.FOUND,
+        Song.rights != Rights.UNKNOWN,
+    )
+    gone = (
+        select(func.count())
+        .select_from(VersionSong)
+        .join(DatasetVersion, DatasetVersion.id == VersionSong.version_id)
+        .where(VersionSong.version_id == version_id, ~stands.exists())
+    )
+    return session.scalar(gone) or 0
 
 
 def track_key(artist: str, title: str) -> str:

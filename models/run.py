@@ -7,6 +7,7 @@ of the owner's training minutes is settled once, by row count. An `Adapter` exis
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -161,18 +162,49 @@ def tell(session: Session, run_id: UUID, events: Iterable[Told]) -> None:
     session.execute(update(Run).where(Run.id == run_id, Run.last_step < last).values(last_step=last))
 
 
+def charge(session: Session, run_id: UUID, *, is_done: bool) -> bool:
+    """End a run's bill, in the transaction in which its job ends; False when that was done before.
+
+    Its owner pays for the steps that it was given, and when it is done for what its probe says of loading, evaluating
+    and judging. One that was refused before its first step costs nothing.
+    """
+    seconds = trained_seconds(session, run_id) + (_other_seconds(session, run_id) if is_done else 0.0)
+    return settle(session, run_id, math.ceil(seconds / 60))
+
+
 def settle(session: Session, run_id: UUID, minutes: int) -> bool:
-    """Charge a run, never beyond what was reserved, and give the rest back; False when that was done before."""
-    row = session.execute(
-        update(Run)
+    """Charge a run `minutes` in all, never beyond what was reserved, and give the rest back; False when it was before.
+
+    Of a run that goes on after its end (`reopen`) only what comes on top of the earlier charge is charged.
+    """
+    before = func.coalesce(Run.minutes_charged, 0)
+    on_top = func.least(func.greatest(minutes - before, 0), Run.minutes_reserved)
+    run = session.execute(
+        select(Run.user_id, Run.minutes_reserved, on_top.label("on_top"))
         .where(Run.id == run_id, Run.settled_at.is_(None))
-        .values(settled_at=func.now(), minutes_charged=func.least(minutes, Run.minutes_reserved))
-        .returning(Run.user_id, Run.minutes_reserved, Run.minutes_charged)
+        .with_for_update()
     ).first()
-    if row is None:
+    if run is None:
         return False
-    give_back_minutes(session, row.user_id, row.minutes_reserved - row.minutes_charged)
+    session.execute(
+        update(Run).where(Run.id == run_id).values(settled_at=func.now(), minutes_charged=before + run.on_top)
+    )
+    give_back_minutes(session, run.user_id, run.minutes_reserved - run.on_top)
     return True
+
+
+def reopen(session: Session, run_id: UUID, minutes: int) -> bool:
+    """Have a run that was settled go on, on `minutes` that were reserved anew; False when it is not settled.
+
+    So that a run never costs more than was quoted, reserve `max_minutes` of its quote less `minutes_charged`.
+    """
+    opened = session.execute(
+        update(Run)
+        .where(Run.id == run_id, Run.settled_at.is_not(None))
+        .values(settled_at=None, minutes_reserved=minutes, stop_early=False)
+        .returning(Run.id)
+    )
+    return opened.first() is not None
 
 
 def trained_seconds(session: Session, run_id: UUID) -> float:
@@ -182,3 +214,22 @@ def trained_seconds(session: Session, run_id: UUID) -> float:
         select(func.coalesce(func.sum(seconds), 0.0)).where(RunEvent.run_id == run_id, RunEvent.kind == "step")
     )
     return float(total or 0.0)
+
+
+def _other_seconds(session: Session, run_id: UUID) -> float:
+    probe = session.scalar(
+        select(Probed.probe)
+        .join(Run, Run.version_id == Probed.version_id)
+        .where(
+            Run.id == run_id,
+            Probed.checkpoint == Run.config["checkpoint"].astext,
+            Probed.phonemes == (Run.config["phonemes"].astext.cast(Float) > 0),
+        )
+    )
+    if not probe:
+        return 0.0
+    validations = select(func.count(RunEvent.step.distinct())).where(
+        RunEvent.run_id == run_id, RunEvent.kind == "validation", RunEvent.step > 0
+    )
+    each = float(probe["evaluate_s"]) * (session.scalar(validations) or 0)
+    return float(probe["load_s"]) + each + float(probe["judge_s"])
