@@ -1,4 +1,4 @@
-"""The Dash skin: what a writer sees at `/`, `/lyrics/<id>`, `/analyse`, `/datasets` and `/jobs`.
+"""The Dash skin: what a writer sees at `/`, `/lyrics/<id>`, `/analyse`, and in the builder's room.
 
 Translates between Dash components and the verbs of `app`; holds no rules, no SQL and no state between requests.
 """
@@ -11,7 +11,7 @@ import dash
 import flask
 
 from app.errors import AppError
-from dashboards import analysis, datasets, library, shell, studio
+from dashboards import analysis, library, room, shell, studio
 
 ASSETS = "assets"
 NOT_DASHS_OWN = r"page\.js"
@@ -39,8 +39,8 @@ def mount(server: flask.Flask) -> dash.Dash:
         on_error=_tell,
     )
     dash_app.interpolate_index = shell.index_page
-    dash_app.layout = shell.layout([studio.layout(), analysis.layout(), datasets.layout()], library.layout())
-    for page in (shell, studio, analysis, library, datasets):
+    dash_app.layout = shell.layout([studio.layout(), analysis.layout(), room.layout()], library.layout())
+    for page in (shell, studio, analysis, library, room):
         page.register(dash_app)
     return dash_app
 

@@ -16,6 +16,7 @@ from app.auth import Writer, current_writer, settings
 from app.errors import NeedsAccount
 
 PATH, NEW_PATH, JOBS_PATH = "/datasets", "/datasets/new", "/jobs"
+TRAIN_PATH, RUNS_PATH, VOICES_PATH, COMPARE_PATH = "/train", "/runs", "/voices", "/compare"
 TABS = {
     "songs": "Songs",
     "rights": "Rights",
@@ -34,32 +35,66 @@ STATES = {
 """The states of a song, in the order in which they stand in a bar."""
 RIGHTS = {"unknown": "Not stated", "mine": "Mine", "licensed": "Licensed", "public_domain": "Public domain"}
 SOURCES = {"upload": "your upload", "paste": "what you pasted", "yours": "what you brought"}
-_ADDRESS = re.compile(r"/datasets/([0-9a-f-]{36})(?:/([a-z]+))?")
+FIXED = {
+    PATH: "list",
+    NEW_PATH: "new",
+    JOBS_PATH: "jobs",
+    TRAIN_PATH: "train",
+    RUNS_PATH: "runs",
+    VOICES_PATH: "voices",
+    COMPARE_PATH: "comparisons",
+}
+"""The pages that stand for themselves."""
+OF_ONE = {
+    "datasets": ("dataset", "|".join(TABS)),
+    "train": ("train", r"[1-9][0-9]{0,8}"),
+    "runs": ("run", "again"),
+    "compare": ("comparison", ""),
+}
+"""The pages of one thing by its id, and what parts of it may follow."""
+_ADDRESS = re.compile(r"/([a-z]+)/([0-9a-f-]{36})(?:/([a-z0-9]+))?")
+_VOICE = re.compile(r"/voices/([a-z0-9][a-z0-9._-]{0,62}[a-z0-9])(?:/(cards|again))?")
 
 
 class Place(NamedTuple):
-    """What an address names: a page, and for the page of a dataset which one, and which of its tabs."""
+    """What an address names: a page, and for the page of one thing which one, and which part of it.
+
+    A voice has a `name` instead of an id: an adapter's id, or what a shared one is called.
+    """
 
     page: str
-    dataset_id: UUID | None = None
-    tab: str = ""
+    id: UUID | None = None
+    part: str = ""
+    name: str = ""
+
+    @property
+    def thing(self) -> UUID:
+        """The id, on a page that is of one thing."""
+        if self.id is None:
+            raise ValueError(f"the page {self.page!r} is of nothing in particular")
+        return self.id
 
 
 def place_in(path: str | None) -> Place | None:
     """The page of the builder that an address names.
 
-    >>> place_in("/datasets"), place_in("/datasets/12345678-1234-5678-1234-567812345678/rights").tab, place_in("/")
-    (Place(page='list', dataset_id=None, tab=''), 'rights', None)
+    >>> place_in("/datasets"), place_in("/datasets/12345678-1234-5678-1234-567812345678/rights").part, place_in("/")
+    (Place(page='list', id=None, part='', name=''), 'rights', None)
     """
-    fixed = {PATH: "list", NEW_PATH: "new", JOBS_PATH: "jobs"}
-    if path in fixed:
-        return Place(fixed[path])
-    found = _ADDRESS.fullmatch(path or "")
-    tab = (found[2] or "songs") if found else ""
-    if found is None or tab not in TABS:
+    path = path or ""
+    if path in FIXED:
+        return Place(FIXED[path])
+    if voice := _VOICE.fullmatch(path):
+        return Place("voice", None, voice[2] or "", voice[1])
+    found = _ADDRESS.fullmatch(path)
+    if found is None or found[1] not in OF_ONE:
+        return None
+    page, parts = OF_ONE[found[1]]
+    part = found[3] or ("songs" if page == "dataset" else "")
+    if part and not re.fullmatch(parts, part):
         return None
     try:
-        return Place("dataset", UUID(found[1]), tab)
+        return Place(page, UUID(found[2]), part)
     except ValueError:
         return None
 
@@ -78,7 +113,7 @@ def builder() -> Writer:
     writer = current_writer()
     if writer is None or writer.is_guest:
         raise NeedsAccount(
-            "Datasets are kept with an account. Sign up, or log in; what you wrote as a guest comes along."
+            "Datasets and voices are kept with an account. Sign up, or log in; what you wrote as a guest comes along."
         )
     return writer
 

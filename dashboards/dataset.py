@@ -14,7 +14,7 @@ from app import dataset
 from app.auth import Writer
 from app.db import unit_of_work
 from dashboards import cleaning, progress, rights, songs, statistics, versions
-from dashboards.builder import PATH, TABS, address_of, builder, button, plural
+from dashboards.builder import PATH, TABS, Place, address_of, builder, button, plural
 
 POLL_MS = 1_000
 BODIES = {
@@ -26,16 +26,17 @@ BODIES = {
 }
 
 
-def page(writer: Writer, dataset_id: UUID, tab: str) -> tuple[list[Component], str]:
+def page(writer: Writer, place: Place) -> tuple[list[Component], str]:
     """The page on one of its tabs, and its title.
 
     Raises:
         NotFound: there is no such dataset, or it is somebody else's.
     """
     with unit_of_work() as session:
-        view = dataset.get(session, writer.id, dataset_id)
+        view = dataset.get(session, writer.id, place.thing)
+    tab = place.part
     stores = [
-        dcc.Store(id="dataset-id", data=str(dataset_id)),
+        dcc.Store(id="dataset-id", data=str(view.id)),
         dcc.Store(id="revision", data=view.revision),
         dcc.Interval(id="dataset-poll", interval=POLL_MS, disabled=view.job is None),
     ]

@@ -1,4 +1,4 @@
-"""The builder's room: which of its pages is shown, the list of datasets, and a new one."""
+"""The list of datasets, and a new one."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from dash import ALL, ClientsideFunction, Dash, Input, Output, ctx, dcc, html
+from dash import ALL, Dash, Input, Output, ctx, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from app import dataset
 from app.auth import Writer
 from app.db import unit_of_work
-from app.errors import AppError, NeedsAccount
-from dashboards import dataset as one
-from dashboards import jobs, progress, ways_in
+from dashboards import progress, ways_in
 from dashboards.builder import (
     JOBS_PATH,
     NEW_PATH,
@@ -24,60 +22,20 @@ from dashboards.builder import (
     builder,
     button,
     heading,
-    nothing,
-    place_in,
     plural,
 )
-from dashboards.shell import door
 from dashboards.words import when
 
 Shown = list[Component]
 
 
-def layout() -> Component:
-    """The room, empty and hidden until one of its addresses is called."""
-    return html.Main(
-        id="builder",
-        className="builder",
-        hidden=True,
-        tabIndex=-1,
-        children=[
-            *(dcc.Store(id=name) for name in ("builder-title", "touched", "problems")),
-            dcc.Store(id="builder-path", data=""),
-            html.Div(id="builder-page"),
-        ],
-    )
-
-
-def show(path: str) -> tuple[Shown, str]:
-    """The page at an address of the builder, and its title; no page anywhere else, so that nothing goes on asking."""
-    place = place_in(path)
-    if place is None:
-        return [], ""
-    try:
-        writer = builder()
-        if place.dataset_id:
-            return one.page(writer, place.dataset_id, place.tab)
-        return {"list": _list_page, "new": _new_page, "jobs": jobs.page}[place.page](writer)
-    except NeedsAccount as error:
-        return _door_page(error.message, path), "Datasets"
-    except AppError as error:
-        return [heading("Nothing here", crumbs=[("Datasets", PATH)]), nothing(error.message)], "Nothing here"
-
-
-def _door_page(words: str, path: str) -> Shown:
-    doors = [
-        html.A("Sign up", href=door("/signup", path), id="builder-signup", className="button primary"),
-        html.A("Log in", href=door("/login", path), id="builder-login", className="button"),
-    ]
-    return [heading("Datasets"), nothing(words), html.Div(doors, className="actions")]
-
-
-def _new_page(_writer: Writer) -> tuple[Shown, str]:
+def new(_writer: Writer) -> tuple[Shown, str]:
+    """The page of a new dataset, and its title."""
     return [heading("New dataset", crumbs=[("Datasets", PATH)]), ways_in.layout(None)], "New dataset"
 
 
-def _list_page(writer: Writer) -> tuple[Shown, str]:
+def page(writer: Writer) -> tuple[Shown, str]:
+    """The list and its title; for who has none yet, how to begin."""
     with unit_of_work() as session:
         found, gone = dataset.find(session, writer.id), dataset.deleted(session, writer.id)
     if not found:
@@ -174,18 +132,11 @@ def _pressed() -> UUID:
 
 
 def register(dash_app: Dash) -> None:
-    """Wire the room and its pages."""
+    """Wire the list."""
     late: dict[str, Any] = {"prevent_initial_call": True}
-    callback, on_page = dash_app.callback, dash_app.clientside_callback
-    at = Input("url", "pathname")
-    on_page(ClientsideFunction("ghost", "builder"), Output("builder", "hidden"), Output("builder-path", "data"), at)
-    shown = Output("builder-page", "children"), Output("builder-title", "data")
-    callback(*shown, Input("builder-path", "data"), **late)(show)
-    on_page(ClientsideFunction("ghost", "named"), Input("builder-title", "data"))
+    callback = dash_app.callback
     polled = Output("dataset-list", "children"), Output("datasets-poll", "disabled")
     callback(*polled, Input("datasets-poll", "n_intervals"), **late)(poll)
     for kind, verb in (("delete-dataset", delete), ("undelete-dataset", undelete)):
         pressed = Input({"type": kind, "id": ALL}, "n_clicks")
         callback(Output("url", "pathname", allow_duplicate=True), pressed, **late)(verb)
-    for page in (ways_in, one, jobs):
-        page.register(dash_app)

@@ -92,19 +92,17 @@ def _header() -> Component:
                 children=[
                     icon_button("library-open", "library", "Library", **{"data-opens": "library"}),
                     icon_button("versions-open", "versions", "Versions", **{"data-opens": "versions"}),
-                    dcc.Link(
-                        [html.Span(className="icon icon-analyse"), html.Span("Analyse", className="label")],
-                        href="/analyse",
-                        id="analyse-link",
-                        className="icon-button",
-                        title="Analyse",
+                    icon_button(
+                        "rooms-open", "rooms", "Other pages", **{"data-folds": "rooms", "aria-expanded": "false"}
                     ),
-                    dcc.Link(
-                        [html.Span(className="icon icon-datasets"), html.Span("Datasets", className="label")],
-                        href="/datasets",
-                        id="datasets-link",
-                        className="icon-button",
-                        title="Datasets",
+                    html.Div(
+                        [
+                            _room("analyse", "Analyse", "/analyse"),
+                            _room("datasets", "Datasets", "/datasets"),
+                            _room("voices", "Voices", "/voices"),
+                        ],
+                        id="rooms",
+                        className="rooms",
                     ),
                 ],
             ),
@@ -113,6 +111,11 @@ def _header() -> Component:
             html.Div(id="account", className="account"),
         ],
     )
+
+
+def _room(name: str, label: str, path: str) -> Component:
+    shown = [html.Span(className=f"icon icon-{name}", **{"aria-hidden": "true"}), html.Span(label, className="label")]
+    return dcc.Link(shown, href=path, id=f"{name}-link", className="icon-button", title=label)
 
 
 def door(path: str, back_to: str | None) -> str:

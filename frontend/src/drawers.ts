@@ -1,4 +1,5 @@
 // Drawers: native dialogs that slide in from the side. Opened by any element with `data-opens`, closed by `data-closes`.
+// And what has no room on a narrow screen: folded away under the button that names it in `data-folds`.
 
 export function listen(): void {
   document.addEventListener("click", (event) => {
@@ -14,6 +15,8 @@ export function listen(): void {
     if (isOnBackdrop || target.closest("[data-closes]") || target.closest("a[href]")) open.close();
   });
   document.addEventListener("click", (event) => {
+    const pressed = (event.target as Element).closest<HTMLElement>("[data-folds]");
+    for (const fold of document.querySelectorAll<HTMLElement>("[data-folds]")) turn(fold, fold === pressed && !isUnfolded(fold));
     for (const menu of document.querySelectorAll<HTMLDetailsElement>("details.popover[open]")) {
       if (!menu.contains(event.target as Node)) menu.open = false;
     }
@@ -28,7 +31,22 @@ export function closeOpen(): boolean {
     menu.querySelector("summary")?.focus();
     return true;
   }
+  const fold = document.querySelector<HTMLElement>('[data-folds][aria-expanded="true"]');
+  if (fold) {
+    turn(fold, false);
+    fold.focus();
+    return true;
+  }
   return document.querySelector("dialog[open]") !== null; // Esc closes a dialog without our help
+}
+
+function isUnfolded(fold: HTMLElement): boolean {
+  return fold.getAttribute("aria-expanded") === "true";
+}
+
+function turn(fold: HTMLElement, isOpen: boolean): void {
+  fold.setAttribute("aria-expanded", String(isOpen));
+  document.getElementById(fold.dataset["folds"] ?? "")?.toggleAttribute("data-unfolded", isOpen);
 }
 
 function drawer(id: string | undefined): HTMLDialogElement | null {

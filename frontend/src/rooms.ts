@@ -1,9 +1,9 @@
-// Which room the address shows: the studio, the analysis, or the pages of datasets and jobs.
+// Which room the address shows: the studio, the analysis, or the builder's: datasets, training, voices.
 
 import { must } from "./dom.ts";
 
 const ANALYSIS = "/analyse";
-const BUILDER = /^\/(datasets|jobs)(\/|$)/;
+const BUILDER = /^\/(datasets|jobs|train|runs|voices|compare)(\/|$)/;
 
 export function isAnalysis(path: string | null = location.pathname): boolean {
   return path === ANALYSIS;

@@ -275,10 +275,14 @@ def _press(client: FlaskClient, output: str, pressed: dict[str, Any]) -> None:
 
 def test_only_our_addresses_name_a_page() -> None:
     mine = uuid4()
-    assert place_in("/datasets/new") == ("new", None, "")
-    assert place_in(f"/datasets/{mine}") == ("dataset", mine, "songs")
-    assert place_in(f"/datasets/{mine}/versions") == ("dataset", mine, "versions")
-    for other in (None, "/", "/datasets/x", f"/datasets/{mine}/elsewhere", f"/datasets/{'-' * 36}", "/jobs/1"):
+    assert place_in("/datasets/new") == ("new", None, "", "")
+    assert place_in(f"/datasets/{mine}") == ("dataset", mine, "songs", "")
+    assert place_in(f"/datasets/{mine}/versions") == ("dataset", mine, "versions", "")
+    assert place_in(f"/train/{mine}/2") == ("train", mine, "2", "")
+    assert place_in(f"/runs/{mine}/again") == ("run", mine, "again", "")
+    assert place_in("/voices/cowboy/cards") == ("voice", None, "cards", "cowboy")
+    wrong = ("/datasets/x", f"/datasets/{mine}/elsewhere", f"/datasets/{'-' * 36}", "/jobs/1", f"/train/{mine}/0")
+    for other in (None, "/", *wrong, f"/runs/{mine}/else", "/voices/..", "/voices/a b", f"/compare/{mine}/1"):
         assert place_in(other) is None
 
 
