@@ -2,7 +2,8 @@
 
 `POST /v1/completions` takes a `CompletionRequest`; it answers one `Completion`, or with `stream` a row of them as
 `data:` lines that ends in `data: [DONE]`. Field names are OpenAI's; `top_k`, `repetition_penalty`, `framed`, `form`
-and `pronunciations` are ours, and so is the evidence that comes with lines that were written to a form.
+and `pronunciations` are ours, and so is the evidence that comes with lines that were written to a form. `model` is a
+checkpoint's name or an adapter's id; a person's own adapters serve only the requests that carry their id as `user`.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class CompletionRequest(SamplingParams):
     framed: bool = False
     form: dict[str, Any] | None = None
     pronunciations: dict[str, str] = Field(default={}, max_length=MAX_PRONUNCIATIONS)
+    user: str = Field(default="", max_length=64, description="the id of the person who is being written for")
 
 
 FinishReason = Literal["stop", "length", "cancelled", "error"]
@@ -159,7 +161,10 @@ class Usage(BaseModel):
 
 
 class Completion(BaseModel):
-    """A whole answer, or one event of a stream. `usage` counts what was written so far: who leaves early knows it."""
+    """A whole answer, or one event of a stream. `usage` counts what was written so far: who leaves early knows it.
+
+    `voice_load_ms` stands on a stream's first event: how long the voice took to be loaded, 0 when it was in memory.
+    """
 
     id: str
     object: Literal["text_completion"] = "text_completion"
@@ -167,21 +172,26 @@ class Completion(BaseModel):
     model: str
     choices: list[Choice]
     usage: Usage | None = None
+    voice_load_ms: int | None = None
 
 
 VoiceState = Literal["cold", "loading", "resident", "refused"]
 
 
 class VoiceCard(BaseModel):
-    """One entry of `GET /v1/models`: a checkpoint of the bucket that requests may name.
+    """One entry of `GET /v1/models`: a checkpoint or a shared adapter of the bucket that requests may name.
 
-    `state` is cold until a request loads it; `refused` says in `reason` why it will not serve.
+    `state` is cold until a request loads it; `refused` says in `reason` why it will not serve. An adapter has a `base`,
+    which is a checkpoint's name, and a `number`, which version of its title it is; a checkpoint has "" and 0.
     """
 
     id: str
     object: Literal["model"] = "model"
     created: int = 0
     owned_by: str = "ghost-rhymes"
+    kind: Literal["checkpoint", "adapter"] = "checkpoint"
+    base: str = ""
+    number: int = 0
     title: str = ""
     licence: str = ""
     source: str = ""
