@@ -17,7 +17,7 @@ help:  ## say what there is
 
 run:  ## the whole product on this machine, until Ctrl-C; installs what it needs
 	@$(PYTHON) sandbox/install.py run
-	@$(VENV)/python -IS sandbox/leash.py $(VENV)/python -m sandbox
+	@$(VENV)/python -IS contracts/leash.py $(VENV)/python -m sandbox
 
 test:  ## every test, in a real browser too
 	@$(PYTHON) sandbox/install.py dev

@@ -35,7 +35,7 @@ from typing import NoReturn
 import psycopg2
 from psycopg2 import sql
 
-from sandbox import leash
+from contracts import leash
 from sandbox.ports import free_port
 
 USER = "ghost"

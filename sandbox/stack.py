@@ -24,11 +24,12 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
 
+from contracts import leash
 from contracts.bucket import BucketAway
+from contracts.leash import on_leash
 from contracts.settings import STACK_FILE, Settings
-from sandbox import bundles, leash, ports, voice
+from sandbox import bundles, ports, voice
 from sandbox.console import Step, Steps
-from sandbox.leash import on_leash
 from sandbox.postgres import Cluster
 from sandbox.standins.server import Addresses
 from sandbox.supervisor import Life, Program, Supervisor, configuration

@@ -1,7 +1,7 @@
 """supervisord as our child: its configuration, and the few words we exchange with it.
 
 What dies is started again within a second or two, for ever: with `startsecs=0` supervisord takes no death for a failed
-start and never gives up. Every program is on a leash (`sandbox.leash`): should supervisord itself be killed, all end.
+start and never gives up. Every program is on a leash (`contracts.leash`): should supervisord itself be killed, all end.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from xmlrpc.client import ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from sandbox.leash import on_leash
+from contracts.leash import on_leash
 
 
 @dataclass(frozen=True)

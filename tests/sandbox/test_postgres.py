@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from sandbox import leash
+from contracts import leash
 from sandbox.ports import free_port
 from sandbox.postgres import Cluster, PostgresFailed, running
 
@@ -138,7 +138,7 @@ def test_a_directory_is_held_until_the_last_process_of_its_server_is_gone(
 def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path / "pg", free_port(), fsync=False)
     program = (
-        "import os, subprocess, sys; from sandbox import leash; "
+        "import os, subprocess, sys; from contracts import leash; "
         "subprocess.run(leash.on_leash(sys.argv[1:]), env=os.environ | leash.environment())"
     )
     parent = subprocess.Popen([sys.executable, "-c", program, *cluster.command()], stderr=subprocess.DEVNULL)

@@ -1,7 +1,8 @@
 """Run a command that ends when whoever started it ends, however that came about.
 
-`python leash.py COMMAND...` becomes COMMAND, with the kernel's promise of a SIGTERM at its parent's death. It knows
-nothing of what it runs, and uses the standard library alone: it starts in a few milliseconds under `python -IS`.
+`python leash.py [-SIGNAL] COMMAND...` becomes COMMAND, with the kernel's promise of a signal (SIGTERM) at its parent's
+death. It knows nothing of what it runs, and uses the standard library alone: it starts in a few milliseconds under
+`python -IS`.
 Elsewhere than on Linux there is no such promise, and COMMAND is simply run.
 """
 
@@ -21,9 +22,9 @@ PARENT = "LEASH_PARENT"
 _PR_SET_PDEATHSIG = 1
 
 
-def on_leash(command: Sequence[str]) -> list[str]:
+def on_leash(command: Sequence[str], on_death: signal.Signals = signal.SIGTERM) -> list[str]:
     """The same command, to be started by this process or by one that is on a leash itself."""
-    return [sys.executable, "-IS", str(Path(__file__).resolve()), *command]
+    return [sys.executable, "-IS", str(Path(__file__).resolve()), f"-{int(on_death)}", *command]
 
 
 def environment() -> dict[str, str]:
@@ -47,9 +48,12 @@ def hold(on_death: signal.Signals, parent: int) -> None:
 
 def main() -> NoReturn:
     """Become the command of `sys.argv`, on a leash."""
-    hold(signal.SIGTERM, int(os.environ.get(PARENT) or os.getppid()))
+    told = sys.argv[1].startswith("-")
+    on_death = signal.Signals(int(sys.argv[1][1:])) if told else signal.SIGTERM
+    command = sys.argv[2:] if told else sys.argv[1:]
+    hold(on_death, int(os.environ.get(PARENT) or os.getppid()))
     os.environ.update(environment())  # `exec` keeps our process id, so our own children can ask for us by it
-    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606  (becoming the command is the purpose)
+    os.execvp(command[0], command)  # noqa: S606  (becoming the command is the purpose)
 
 
 if __name__ == "__main__":
