@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     inference_max_len: int = Field(default=1024, ge=64, description="tokens of prompt and text per slot")
     inference_max_waiting: int = Field(default=256, ge=0, description="sequences that may queue before a 429")
     inference_max_resident: int = Field(default=2, ge=1, description="checkpoints kept in memory at once")
+    inference_max_adapters: int = Field(default=16, ge=1, description="adapters in memory at once, per checkpoint")
     inference_preload: str = Field(default="", description="comma-separated checkpoints to load at start")
 
     trusted_proxies: int = Field(default=0, ge=0, description="reverse proxies whose X-Forwarded-* are true")
