@@ -173,9 +173,9 @@ def save(
 
 
 def delete(session: Session, user_id: UUID, dataset_id: UUID) -> None:
-    """Hide a dataset and cancel its jobs; `undelete` brings it back for 30 days."""
+    """Hide a dataset and cancel its jobs, trainings too; `undelete` brings it back for 30 days."""
     dataset = own(session, user_id, dataset_id, lock=True)
-    job.cancel_all(session, dataset_id)
+    job.cancel_all(session, user_id, dataset_id)
     dataset.deleted_at = datetime.now(UTC)
 
 

@@ -23,13 +23,15 @@ from contracts.bucket import Bucket, NoSuchKey
 from contracts.manifest import DatasetManifest, dataset_manifest_key
 from corpus import version
 from corpus.version import KINDS, FrozenSong, Torn, VersionDiff
-from models import Dataset, DatasetVersion, Rights, Song, SongState, VersionSong
+from models import Dataset, DatasetVersion, Job, Rights, Run, Song, SongState, VersionSong
+from models.job import OPEN_STATES
 
 _MIME = {"txt": "text/plain", "jsonl": "application/x-ndjson", "zip": "application/zip"}
 _NO_SUCH = "This dataset has no such version."
 _FROZEN = (
     "artist", "title", "text", "content_sha", "original", "state", "is_dropped", "source", "url", "rights",
     "rights_note", "rights_at", "rights_by", "language", "is_explicit", "duplicate_of",
+    "prompt",
 )  # fmt: skip
 
 
@@ -108,7 +110,7 @@ def get(session: Session, user_id: UUID, dataset_id: UUID, number: int) -> Versi
     Raises:
         NotFound: there is none, it is deleted, or the dataset is somebody else's.
     """
-    return _view(_own(session, user_id, dataset_id, number))
+    return _view(own_version(session, user_id, dataset_id, number))
 
 
 def check(session: Session, user_id: UUID, dataset_id: UUID, number: int) -> VersionView:
@@ -117,7 +119,7 @@ def check(session: Session, user_id: UUID, dataset_id: UUID, number: int) -> Ver
     Raises:
         Conflict: a byte is not as it was frozen; the message names the shard.
     """
-    row = _own(session, user_id, dataset_id, number)
+    row = own_version(session, user_id, dataset_id, number)
     with _opened() as bucket:
         found = version.check(bucket, dataset_manifest_key(dataset_id, number))
         if found.content_sha256 != row.content_sha256:
@@ -127,8 +129,8 @@ def check(session: Session, user_id: UUID, dataset_id: UUID, number: int) -> Ver
 
 def diff(session: Session, user_id: UUID, dataset_id: UUID, number: int, other: int) -> VersionDiff:
     """What version `other` has, lacks and holds differently, seen from version `number`."""
-    _own(session, user_id, dataset_id, number)
-    _own(session, user_id, dataset_id, other)
+    own_version(session, user_id, dataset_id, number)
+    own_version(session, user_id, dataset_id, other)
     with _opened() as bucket:
         return version.diff(_songs(bucket, dataset_id, number), _songs(bucket, dataset_id, other))
 
@@ -138,7 +140,7 @@ def restore(session: Session, user_id: UUID, dataset_id: UUID, number: int) -> C
 
     Can be undone. The version stays what it is.
     """
-    found = _own(session, user_id, dataset_id, number)
+    found = own_version(session, user_id, dataset_id, number)
     row = own(session, user_id, dataset_id, lock=True)
     with _opened() as bucket:
         frozen = {song.key: song for song in _songs(bucket, dataset_id, number)}
@@ -167,8 +169,17 @@ def restore(session: Session, user_id: UUID, dataset_id: UUID, number: int) -> C
 
 
 def delete(session: Session, user_id: UUID, dataset_id: UUID, number: int) -> None:
-    """Delete a version for good: out of the bucket too. Its number is not given again."""
-    row = _own(session, user_id, dataset_id, number)
+    """Delete a version for good: out of the bucket too. Its number is not given again.
+
+    Voices that were trained on it stay, and their cards tell of it.
+
+    Raises:
+        Conflict: a training that has not ended reads it.
+    """
+    row = own_version(session, user_id, dataset_id, number)
+    reads = select(Run.id).join(Job, Job.id == Run.job_id).where(Run.version_id == row.id, Job.state.in_(OPEN_STATES))
+    if session.scalar(reads.limit(1)):
+        raise Conflict("A voice is being trained on this version: cancel the training first.", code="version_in_use")
     gone = update(DatasetVersion).where(DatasetVersion.id == row.id, DatasetVersion.deleted_at.is_(None))
     if session.execute(gone.values(deleted_at=datetime.now(UTC)).returning(DatasetVersion.id)).first() is None:
         raise NotFound(_NO_SUCH)  # another request was first
@@ -186,7 +197,7 @@ def download(session: Session, user_id: UUID, dataset_id: UUID, number: int, kin
     chosen = next((known for known in KINDS if known == kind), None)
     if chosen is None:
         raise BadInput(f"Versions can be had as {', '.join(KINDS)}.", code="unknown_kind", field="as")
-    _own(session, user_id, dataset_id, number)
+    own_version(session, user_id, dataset_id, number)
     name = version.safe_file_name(own(session, user_id, dataset_id).name)
     with _opened() as bucket:
         pieces = version.export(bucket, dataset_manifest_key(dataset_id, number), chosen)
@@ -250,7 +261,12 @@ def _songs(bucket: Bucket, dataset_id: UUID, number: int) -> Iterator[FrozenSong
     return version.read(bucket, dataset_manifest_key(dataset_id, number))
 
 
-def _own(session: Session, user_id: UUID, dataset_id: UUID, number: int) -> DatasetVersion:
+def own_version(session: Session, user_id: UUID, dataset_id: UUID, number: int) -> DatasetVersion:
+    """The row of a version.
+
+    Raises:
+        NotFound: there is none, it is deleted, or the dataset is somebody else's.
+    """
     own(session, user_id, dataset_id)
     row = session.scalar(
         select(DatasetVersion).where(
@@ -292,6 +308,7 @@ def _put_back(song: Song, frozen: FrozenSong) -> None:
     song.rights_at = datetime.fromisoformat(frozen.attested_at) if frozen.attested_at else None
     song.rights_by = UUID(frozen.attested_by) if frozen.attested_by else None
     song.language, song.is_explicit = frozen.language or None, frozen.is_explicit
+    song.prompt = frozen.prompt
 
 
 def _add_missing(session: Session, dataset_id: UUID, frozen: list[FrozenSong]) -> list[UUID]:

@@ -7,21 +7,21 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, case, func, select, update
+from sqlalchemy import ColumnElement, Row, case, func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, NotFound, TooMany
-from models import Account, Dataset, Job, JobState
-from models.job import OPEN_STATES, request_cancel
-from models.queue import defer
+from models import Account, Dataset, Job, JobState, Run
+from models.job import OPEN_STATES, again, request_cancel
+from models.queue import ON_GPU, defer
+from models.run import charge_ended
 
 MAX_OPEN = 20
 """Jobs of one person that wait or run. One of them is worked on at a time."""
 MAX_LISTED = 200
-AGAIN = (JobState.FAILED, JobState.CANCELLED)
 
-IMPORT, TIDY, FREEZE = "import", "tidy", "freeze"
+IMPORT, TIDY, FREEZE, PROBE, TRAIN, DRIFT = "import", "tidy", "freeze", "probe", "train", "drift"
 _WORDS = {
     "playlist": "Import of the playlist “{}”",
     "tracks": "Import of a list of songs",
@@ -29,19 +29,23 @@ _WORDS = {
     "paste": "Import of pasted words",
     TIDY: "Cleaning, languages and duplicates",
     FREEZE: "Freezing a version",
+    PROBE: "Measuring for a quote: {}",
+    TRAIN: "Training of “{}”",
+    DRIFT: "Measuring what new songs change",
 }
 
 
 class JobView(NamedTuple):
     """A job as its owner sees it.
 
-    `words` say what it does. `num_total` is None while nobody knows. `log` holds `{at, words}`, `error` tells why it
-    failed, and `run_after` when one that waits goes on.
+    `words` say what it does; `run_id` is the training that it does, if it does one. `num_total` is None while nobody
+    knows. `log` holds `{at, words}`, `error` tells why it failed, and `run_after` when one that waits goes on.
     """
 
     id: UUID
     dataset_id: UUID | None
     dataset_name: str | None
+    run_id: UUID | None
     kind: str
     words: str
     state: str
@@ -63,7 +67,7 @@ class JobView(NamedTuple):
         return JobState(self.state).is_over
 
 
-def start(session: Session, user_id: UUID, dataset_id: UUID, kind: str, request: dict[str, Any]) -> JobView:
+def start(session: Session, user_id: UUID, dataset_id: UUID | None, kind: str, request: dict[str, Any]) -> JobView:
     """Ask for work; it begins when this transaction is committed and the jobs before it are over.
 
     Raises:
@@ -105,15 +109,16 @@ def find(session: Session, user_id: UUID, *, limit: int = MAX_LISTED) -> list[Jo
 def current(session: Session, dataset_ids: Sequence[UUID]) -> dict[UUID, JobView]:
     """The job that each of these datasets waits for, if there is one; tidying comes after all others.
 
-    Ask for ownership first; so with `latest`.
+    What is only measured of its songs changes nothing in it: it does not wait for that. Ask for ownership first; so
+    with `latest`.
     """
     order = (case((Job.kind == TIDY, 1), else_=0), Job.created_at)
-    return _one_each(session, dataset_ids, Job.state.in_(OPEN_STATES), order)
+    return _one_each(session, dataset_ids, Job.state.in_(OPEN_STATES) & Job.kind.not_in(ON_GPU), order)
 
 
 def latest(session: Session, dataset_ids: Sequence[UUID]) -> dict[UUID, JobView]:
-    """The job that was asked for last in each, whatever became of it; tidying apart."""
-    return _one_each(session, dataset_ids, Job.kind != TIDY, (Job.created_at.desc(),))
+    """The job that was asked for last in each, whatever became of it; tidying and measuring apart."""
+    return _one_each(session, dataset_ids, Job.kind.not_in({TIDY, *ON_GPU}), (Job.created_at.desc(),))
 
 
 def has_open(session: Session, dataset_id: UUID, kind: str) -> bool:
@@ -131,43 +136,41 @@ def cancel(session: Session, user_id: UUID, job_id: UUID) -> JobView:
     get(session, user_id, job_id)
     if not request_cancel(session, job_id):
         raise Conflict("This job is over: there is nothing to cancel.", code="job_over")
+    charge_ended(session, user_id)
     return get(session, user_id, job_id)
 
 
-def cancel_all(session: Session, dataset_id: UUID) -> None:
-    """End all jobs of a dataset."""
-    for job_id in session.scalars(select(Job.id).where(Job.dataset_id == dataset_id, Job.state.in_(OPEN_STATES))):
+def cancel_all(session: Session, user_id: UUID, dataset_id: UUID) -> None:
+    """End all jobs of a dataset, and the trainings on it."""
+    trainings = select(Run.job_id).where(Run.dataset_id == dataset_id)
+    of_it = or_(Job.dataset_id == dataset_id, Job.id.in_(trainings))
+    for job_id in session.scalars(select(Job.id).where(of_it, Job.state.in_(OPEN_STATES))).all():
         request_cancel(session, job_id)
+    charge_ended(session, user_id)
 
 
 def retry(session: Session, user_id: UUID, job_id: UUID) -> JobView:
     """Have a job that failed or was cancelled done again; it goes on from what it had done.
 
     Raises:
-        Conflict: it is neither, or its dataset was deleted.
+        Conflict: it is neither, its dataset was deleted, or it is a training (`app.run.resume`).
         TooMany: `MAX_OPEN` are waiting already.
     """
     wanted = get(session, user_id, job_id)
+    if wanted.kind == TRAIN:
+        raise Conflict("A training goes on from its own page: it reserves minutes anew.", code="resume_the_run")
     if wanted.dataset_id and session.scalar(select(Dataset.deleted_at).where(Dataset.id == wanted.dataset_id)):
         raise Conflict("The dataset of this job was deleted: bring it back first.", code="dataset_deleted")
+    return do_again(session, user_id, job_id)
+
+
+def do_again(session: Session, user_id: UUID, job_id: UUID) -> JobView:
+    """The same for a job whose owner and meaning were looked at."""
     _check_room(session, user_id)
-    again = session.execute(
-        update(Job)
-        .where(Job.id == job_id, Job.state.in_(AGAIN))
-        .values(
-            state=JobState.QUEUED,
-            attempt=None,
-            num_starts=0,
-            error=None,
-            cancel_asked=False,
-            run_after=None,
-            finished_at=None,
-        )
-        .returning(Job)
-    ).scalar_one_or_none()
-    if again is None:
+    job = again(session, job_id)
+    if job is None:
         raise Conflict("Only a job that failed or was cancelled can be done again.", code="job_not_over")
-    defer(session, again)
+    defer(session, job)
     return get(session, user_id, job_id)
 
 
@@ -204,8 +207,9 @@ def _views(
     rows = session.execute(
         select(  # not the request: a list of ten thousand songs is no part of a view
             Job.id,
-            Job.dataset_id,
+            func.coalesce(Job.dataset_id, Run.dataset_id).label("dataset_id"),
             Dataset.name.label("dataset_name"),
+            Run.id.label("run_id"),
             Job.kind,
             Job.request["kind"].astext.label("request_kind"),
             Job.request["name"].astext.label("request_name"),
@@ -222,7 +226,8 @@ def _views(
             Job.started_at,
             Job.finished_at,
         )
-        .outerjoin(Dataset, Dataset.id == Job.dataset_id)
+        .outerjoin(Run, Run.job_id == Job.id)
+        .outerjoin(Dataset, Dataset.id == func.coalesce(Job.dataset_id, Run.dataset_id))
         .where(*which)
         .order_by(Job.state.in_(OPEN_STATES).desc(), Job.created_at.desc(), Job.id)
         .limit(limit)

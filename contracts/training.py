@@ -184,6 +184,7 @@ class Quote(BaseModel):
     """What a run will take: minutes as expected, and the cap, which is the most that is ever charged.
 
     `bits_per_byte` is the range that similar runs of this server reached on their held-out songs; None without any.
+    `train_s` is what the steps alone take of the minutes, `judge_s` the table at the end.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -194,6 +195,8 @@ class Quote(BaseModel):
     max_price_cents: int
     num_steps: int
     num_tokens: int
+    train_s: float = 0.0
+    judge_s: float = 0.0
     bits_per_byte: tuple[float, float] | None = None
     num_similar: int = 0
 
@@ -206,7 +209,8 @@ def quote(config: TrainConfig, probe: Probe, *, cents_a_minute: float, similar: 
     """Minutes and price of a run; `similar` are the bits per byte that earlier runs like it reached."""
     steps = num_steps(config, probe.num_tokens)
     tokens = steps * config.batch_tokens
-    seconds = probe.load_s + tokens / probe.tokens_per_s + config.num_evaluations * probe.evaluate_s + probe.judge_s
+    train_s = tokens / probe.tokens_per_s
+    seconds = probe.load_s + train_s + config.num_evaluations * probe.evaluate_s + probe.judge_s
     minutes = seconds / 60
     max_minutes = math.ceil(minutes * CAP)
     return Quote(
@@ -216,6 +220,8 @@ def quote(config: TrainConfig, probe: Probe, *, cents_a_minute: float, similar: 
         max_price_cents=math.ceil(max_minutes * cents_a_minute),
         num_steps=steps,
         num_tokens=tokens,
+        train_s=round(train_s, 1),
+        judge_s=probe.judge_s,
         bits_per_byte=(min(similar), max(similar)) if similar else None,
         num_similar=len(similar),
     )

@@ -273,6 +273,37 @@ def request_cancel(session: Session, job_id: UUID) -> bool:
     return asked is not None
 
 
+def end_at_once(session: Session, job_id: UUID) -> None:
+    """Cancel a job although a worker may be at it: from here on that worker can write nothing, and soon hears of it."""
+    session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.state.in_(OPEN_STATES))
+        .values(state=JobState.CANCELLED, cancel_asked=True, attempt=None, run_after=None, finished_at=func.now())
+    )
+
+
+def again(session: Session, job_id: UUID) -> Job | None:
+    """Make a job that failed or was cancelled one that is to be done, from where it was; None when it is neither.
+
+    Whoever asks queues it anew.
+    """
+    return session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.state.in_((JobState.FAILED, JobState.CANCELLED)))
+        .values(
+            state=JobState.QUEUED,
+            attempt=None,
+            num_starts=0,
+            error=None,
+            cancel_asked=False,
+            run_after=None,
+            finished_at=None,
+        )
+        .returning(Job),
+        execution_options={"populate_existing": True},
+    ).scalar_one_or_none()
+
+
 def counts(session: Session) -> dict[tuple[str, JobState], int]:
     """How many jobs there are of each kind in each state."""
     rows = session.execute(select(Job.kind, Job.state, func.count()).group_by(Job.kind, Job.state)).all()

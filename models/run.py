@@ -26,6 +26,7 @@ from sqlalchemy import (
     Uuid,
     false,
     func,
+    or_,
     select,
     update,
 )
@@ -35,6 +36,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.account import give_back_minutes
 from models.base import Base, CreatedAt, Id, Json, OwnerId
+from models.job import OPEN_STATES, Job, JobState
 
 MAX_TITLE = 80
 
@@ -170,6 +172,17 @@ def charge(session: Session, run_id: UUID, *, is_done: bool) -> bool:
     """
     seconds = trained_seconds(session, run_id) + (_other_seconds(session, run_id) if is_done else 0.0)
     return settle(session, run_id, math.ceil(seconds / 60))
+
+
+def charge_ended(session: Session, user_id: UUID) -> None:
+    """End the bills of this user's runs that ended with no worker at them: cancelled in the queue, or given up."""
+    ended = (
+        select(Run.id, Job.state)
+        .outerjoin(Job, Job.id == Run.job_id)
+        .where(Run.user_id == user_id, Run.settled_at.is_(None), or_(Job.id.is_(None), Job.state.not_in(OPEN_STATES)))
+    )
+    for run in session.execute(ended).all():
+        charge(session, run.id, is_done=run.state is JobState.DONE)
 
 
 def settle(session: Session, run_id: UUID, minutes: int) -> bool:

@@ -11,12 +11,14 @@ from app.routes.datasets import DatasetChange, NewDataset, NewImport, Review, Ri
 
 
 class JobShown(BaseModel):
-    """Queued work. `num_total` is null while nobody knows; `run_after` tells when one that waits goes on."""
+    """Queued work. `num_total` is null while nobody knows; `run_after` tells when one that waits goes on; `run_id` is
+    the training that it does."""
 
     id: str
     dataset_id: str | None
     dataset_name: str | None
-    kind: Literal["import", "tidy", "freeze"]
+    run_id: str | None
+    kind: Literal["import", "tidy", "freeze", "probe", "train", "drift"]
     words: str
     state: Literal["queued", "running", "waiting", "done", "failed", "cancelled"]
     stage: str

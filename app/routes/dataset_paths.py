@@ -143,7 +143,7 @@ def _versions() -> Json:
                 answers={"200": "DatasetVersionShown"},
                 errors=gone,
             ),
-            "delete": verb("deleteDatasetVersion", "For good", answers={"204": None}, errors=("404", "503")),
+            "delete": verb("deleteDatasetVersion", "For good", answers={"204": None}, errors=gone),
         },
         of_version + "/diff/{other}": {
             "parameters": [dataset_id, number, other],
