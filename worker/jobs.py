@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from contracts.settings import Settings
-from models.job import JobState, Started, beat, finish, give_back, hold, postpone, start, write_progress
+from models.job import Job, JobState, Started, beat, finish, give_back, hold, postpone, start, write_progress
 from models.queue import requeue_lost
 from worker.timing import Timing
 
@@ -205,6 +205,10 @@ Body = Callable[[Attempt], None]
 kinds: dict[str, Body] = {}
 """What is done for each kind of job."""
 
+Ending = Callable[[Session, UUID], None]
+endings: dict[str, Ending] = {}
+"""What else is done for a kind in the transaction in which such a job ends, however it ends."""
+
 
 class Jobs:
     """The jobs that this process is working on."""
@@ -222,6 +226,10 @@ class Jobs:
         """Work on a job as far as it goes; returns when to call again, None when there is nothing more to do."""
         with Session(self._engine) as session, session.begin():
             started = start(session, job_id)
+            if started is None:
+                job = session.get(Job, job_id)
+                if job is not None and job.state.is_over and (ending := endings.get(job.kind)):
+                    ending(session, job_id)
         if started is None:
             return None
         attempt = Attempt(self._engine, started, self._settings, self._timing)
@@ -319,6 +327,11 @@ class Jobs:
                 f"This did not work, in a way we did not expect ({type(broken).__name__}). What was done is kept: "
                 "start it again, and tell us if it stays so."
             )
-        attempt.end(partial(finish, state=state, error=error))
+
+        def end(session: Session, job_id: UUID, attempt_id: UUID) -> None:
+            if finish(session, job_id, attempt_id, state, error) and (ending := endings.get(attempt.kind)):
+                ending(session, job_id)
+
+        attempt.end(end)
         tell.info("job.ended", state=state.value)
         return None

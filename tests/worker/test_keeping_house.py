@@ -11,9 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from contracts.bucket import LocalBucket
-from contracts.manifest import dataset_key, dataset_manifest_key
+from contracts.manifest import adapter_manifest_key, dataset_key, dataset_manifest_key, run_folder
 from models import (
     Account,
+    Adapter,
     Dataset,
     Generation,
     GenerationEvent,
@@ -22,11 +23,13 @@ from models import (
     JobState,
     Lookup,
     Lyric,
+    Run,
     SongState,
     User,
 )
 from models.generation import Ending, EventRow, append_events, beat, end, give_up_lost, request_cancel
-from worker.cpu import clear_datasets, clear_old, clear_uploads
+from models.run import Told, tell
+from worker.house import clear_adapters, clear_datasets, clear_old, clear_runs, clear_uploads, settle_runs
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=90)
 
@@ -170,3 +173,67 @@ def test_the_file_of_an_import_that_failed_goes_after_some_days(session: Session
     assert clear_uploads(session, bucket) == 1
     assert clear_uploads(session, bucket) == 0
     assert list(bucket.keys("uploads/")) == ["uploads/fresh", "uploads/open"]
+
+
+def a_run(
+    session: Session, owner: UUID, number: int, state: JobState, finished_at: datetime | None = None
+) -> tuple[Run, Job]:
+    job = Job(user_id=owner, kind="train", request={}, state=state, finished_at=finished_at)
+    session.add(job)
+    session.flush()
+    run = Run(
+        user_id=owner, job_id=job.id, title="Harbour", number=number, request={},
+        config={"checkpoint": "tiny", "phonemes": 0}, quote={}, minutes_reserved=5,
+    )  # fmt: skip
+    session.add(run)
+    session.flush()
+    return run, job
+
+
+def test_a_run_that_was_cancelled_while_it_waited_is_paid_once(session: Session, alice: UUID) -> None:
+    account = session.get_one(Account, alice)
+    account.minutes_allowance, account.minutes_left = 60, 50
+    over, _ = a_run(session, alice, 1, JobState.CANCELLED, datetime.now(UTC))
+    a_run(session, alice, 2, JobState.QUEUED)
+    tell(session, over.id, [Told("step", 1, 0, {"seconds": 90.0})])
+    assert settle_runs(session) == 1
+    assert settle_runs(session) == 0
+    session.commit()
+    session.refresh(account)
+    assert (account.minutes_left, session.get_one(Run, over.id).minutes_charged) == (53, 2)
+
+
+def test_states_go_when_a_run_is_done_or_long_over(session: Session, alice: UUID, tmp_path: Path) -> None:
+    bucket = LocalBucket(tmp_path)
+    now = datetime.now(UTC)
+    states = [
+        (JobState.RUNNING, None), (JobState.FAILED, now), (JobState.CANCELLED, LONG_AGO), (JobState.DONE, now),
+    ]  # fmt: skip
+    runs = [a_run(session, alice, number, *state)[0] for number, state in enumerate(states, 1)]
+    for run_id in [*(run.id for run in runs), UUID(int=7)]:
+        bucket.write(f"{run_folder(run_id)}attempt/step-000001/manifest.json", b"{}")
+    assert clear_runs(session, bucket) == 3
+    assert clear_runs(session, bucket) == 0
+    assert {UUID(key.split("/")[1]) for key in bucket.keys("runs/")} == {run.id for run in runs[:2]}
+
+
+def test_files_of_adapters_that_are_gone_or_never_came_go(session: Session, alice: UUID, tmp_path: Path) -> None:
+    bucket = LocalBucket(tmp_path)
+    runs = [
+        a_run(session, alice, number, state)[0]
+        for number, state in enumerate([JobState.DONE, JobState.DONE, JobState.RUNNING, JobState.CANCELLED], 1)
+    ]
+    for run in runs[:2]:
+        session.add(
+            Adapter(
+                id=run.id, user_id=alice, title="Harbour", number=run.number, base="tiny", bits_per_byte=1.0, card={},
+                manifest={}, deleted_at=LONG_AGO if run is runs[1] else None,
+            )
+        )  # fmt: skip
+    session.flush()
+    for name in [*(str(run.id) for run in runs), str(UUID(int=7)), "cowboy"]:
+        bucket.write(adapter_manifest_key(name), b"{}")
+    assert clear_adapters(session, bucket) == 3
+    assert set(bucket.keys("adapters/")) == {
+        adapter_manifest_key(name) for name in (str(runs[0].id), str(runs[2].id), "cowboy")
+    }
