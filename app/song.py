@@ -40,7 +40,7 @@ RIGHTS: tuple[str, ...] = tuple(right.value for right in Rights)
 _RIGHTS = ("rights", "rights_note", "rights_at", "rights_by")
 _WORDS = (
     "state", "is_dropped", "source", "url", "matched_artist", "matched_title", "score", "why", "artist", "title",
-    "original", "text", "content_sha", "duplicate_of", "language", "is_explicit", *_RIGHTS,
+    "original", "text", "content_sha", "prompt", "duplicate_of", "language", "is_explicit", *_RIGHTS,
 )  # fmt: skip
 
 
@@ -278,7 +278,7 @@ def _replace(dataset: Dataset, song: Song, words: str, named_anew: dict[str, str
     song.language = language(song.text)[0]
     song.is_explicit = is_explicit(song.text)
     song.state, song.is_dropped, song.source = SongState.FOUND, False, PASTED
-    song.url = song.matched_artist = song.matched_title = song.why = ""
+    song.url = song.matched_artist = song.matched_title = song.why = song.prompt = ""
     song.score = song.duplicate_of = None
     song.rights, song.rights_note, song.rights_at, song.rights_by = Rights.UNKNOWN, "", None, None
 

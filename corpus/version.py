@@ -32,6 +32,8 @@ SPOOL_BYTES = 1 << 20
 MAX_FILE_NAME = 120
 """In bytes of UTF-8: some file systems end at 143, and the ending comes on top."""
 
+KEPT_LINES = "feedback"
+"""The source of lines that a writer kept of what a voice wrote."""
 Split = Literal["train", "validation", "test"]
 Kind = Literal["txt", "jsonl", "zip"]
 KINDS: tuple[Kind, ...] = ("txt", "jsonl", "zip")
@@ -59,15 +61,19 @@ class FrozenSong:
     attested_at: str = ""
     language: str = ""
     is_explicit: bool = False
+    prompt: str = ""
+    """What stood before a line that a writer kept of what a voice wrote. It is read with the line, and not learned."""
 
     @property
     def split(self) -> Split:
-        """Which part of the training it belongs to."""
-        return split_of(self.key)
+        """Which part of the training it belongs to. Kept lines train: what a voice wrote is no measure of a voice."""
+        return "train" if self.source == KEPT_LINES else split_of(self.key)
 
     def as_line(self) -> bytes:
-        """Its one canonical line of JSON, without a newline."""
+        """Its one canonical line of JSON, without a newline. Songs have no prompt, and no field for it."""
         record = {**asdict(self), "split": self.split}
+        if not self.prompt:
+            del record["prompt"]
         return json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -226,7 +232,7 @@ def songs_of(bucket: Bucket, manifest: DatasetManifest) -> Iterator[FrozenSong]:
     """
     for shard in _checked_shards(bucket, manifest):
         for line in shard.splitlines(keepends=False):
-            record = json.loads(line)
+            record = {"prompt": "", **json.loads(line)}
             yield FrozenSong(**{name: record[name] for name in _FIELDS})
 
 

@@ -91,6 +91,7 @@ class Song(Base):
 
     `original` is what the source gave, `text` what cleaning made of it; `content_sha` is the SHA-256 of `text`.
     `attempt` is the attempt of a job that wrote it last, `duplicate_of` the song of its dataset that is kept instead.
+    `prompt` is what stood before a line that a writer kept, whose source is "feedback"; no part of its words.
     """
 
     __tablename__ = "song"
@@ -122,6 +123,7 @@ class Song(Base):
     original: Mapped[str | None] = mapped_column(Text)
     text: Mapped[str | None] = mapped_column(Text)
     content_sha: Mapped[str | None] = mapped_column(String(64))
+    prompt: Mapped[str] = mapped_column(Text, default="", server_default="")
     rights: Mapped[Rights] = mapped_column(_words(Rights), default=Rights.UNKNOWN, server_default=Rights.UNKNOWN.value)
     rights_note: Mapped[str] = mapped_column(Text, default="", server_default="")
     rights_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

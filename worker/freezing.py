@@ -105,6 +105,7 @@ def _trainable(attempt: Attempt, shas: set[bytes]) -> Iterator[FrozenSong]:
                 attested_at=row.rights_at.isoformat() if row.rights_at else "",
                 language=row.language or "",
                 is_explicit=bool(row.is_explicit),
+                prompt=row.prompt,
             )
             num_done += 1
             if num_done % PAGE == 0:
@@ -113,7 +114,7 @@ def _trainable(attempt: Attempt, shas: set[bytes]) -> Iterator[FrozenSong]:
 
 _COLUMNS = (
     "track_key", "artist", "title", "text", "source", "url", "rights", "rights_note", "rights_by", "rights_at",
-    "language", "is_explicit",
+    "language", "is_explicit", "prompt",
 )  # fmt: skip
 
 

@@ -188,6 +188,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_run_event_run_id_run"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("run_id", "kind", "step", "nth", name=op.f("pk_run_event")),
     )
+    op.add_column("song", sa.Column("prompt", sa.Text(), server_default="", nullable=False))
     op.add_column("account", sa.Column("minutes_allowance", sa.Integer(), server_default="0", nullable=False))
     op.add_column("account", sa.Column("minutes_left", sa.Integer(), server_default="0", nullable=False))
     op.add_column("account", sa.Column("max_adapters", sa.Integer(), server_default="0", nullable=False))
@@ -201,6 +202,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_constraint(op.f("ck_account_minutes_left_not_negative"), "account", type_="check")
+    op.drop_column("song", "prompt")
     op.drop_column("account", "max_adapters")
     op.drop_column("account", "minutes_left")
     op.drop_column("account", "minutes_allowance")
