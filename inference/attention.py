@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from inference.cache import KVCache
+from inference.linear import Lora
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Batch:
     longest: int  # the most positions that a decoding row looks at
     spans: tuple[Span, ...]  # the pieces of prompt behind them, in order
     last: Tensor  # [num_outputs] which tokens' logits are wanted
+    lora: Lora | None = None  # a row of its masks is a token
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Attention:
 
     def __init__(self, batch: Batch, cache: KVCache, heads: HeadShape, rope: Rope | None) -> None:
         self.batch, self.cache, self.heads = batch, cache, heads
+        self.lora = batch.lora
         self.length = cache.bucket(batch.longest)
         self.rope = rope
         if rope is not None:

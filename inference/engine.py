@@ -25,6 +25,7 @@ from contracts.wire import FinishReason, SamplingParams
 from inference import islands
 from inference.constrained import FormState
 from inference.device import keep_freed_memory, num_cores, pick_device, pick_dtype
+from inference.lora import AdapterWeights
 from inference.networks import read_network
 from inference.runner import Runner
 from inference.sampling import hold, sample
@@ -37,7 +38,7 @@ from inference.weights import CheckpointError, Progress, Weights
 from lyrics.ends import Impossible
 from lyrics.vocabulary import Vocabulary
 
-__all__ = ["Engine", "EngineStats", "EngineStopped", "Piece", "PromptTooLong", "QueueFull"]
+__all__ = ["Engine", "EngineStats", "EngineStopped", "NoSuchAdapter", "Piece", "PromptTooLong", "QueueFull"]
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,13 @@ class PromptTooLong(ValueError):
         super().__init__(f"the prompt has {num_tokens} tokens; this checkpoint reads at most {max_tokens}: shorten it")
         self.num_tokens = num_tokens
         self.max_tokens = max_tokens
+
+
+class NoSuchAdapter(LookupError):
+    """A request that names an adapter which was not put into the engine, or was dropped."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the engine has no adapter {name[:80]!r}: put it there first")
 
 
 class EngineStopped(RuntimeError):
@@ -92,7 +100,8 @@ class Formed:
 
 
 class Engine:
-    """One checkpoint, being served. `add`, `abort`, `encode` and `stats` may be called from any thread."""
+    """One checkpoint, being served. `add`, `abort`, `encode`, `stats` and the verbs of adapters may be called from any
+    thread."""
 
     def __init__(
         self,
@@ -122,6 +131,7 @@ class Engine:
         self._open: dict[str, list[Sequence]] = {}  # by request, what has not finished; guarded by _changed
         self._inbox: deque[Sequence] = deque()  # the same guard
         self._aborted: set[str] = set()  # the same guard
+        self._adapters: dict[str, AdapterWeights] = {}  # the same guard
         self._stopping = False  # the same guard
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
@@ -201,6 +211,26 @@ class Engine:
                 self._speller = Speller(self.tokenizer, trie, self.vocab_size)
             return self._speller
 
+    def put_adapter(self, name: str, weights: AdapterWeights) -> None:
+        """Requests may name it from now on; one of the same name is replaced, and who writes with that goes on so."""
+        with self._changed:
+            older = self._adapters.get(name)
+            self._adapters[name] = weights
+        if older is not None and older is not weights:
+            self.runner.stacks.forget(older)
+
+    def drop_adapter(self, name: str) -> None:
+        """Let no more requests name it; who writes with it goes on. An unknown one was dropped before."""
+        with self._changed:
+            weights = self._adapters.pop(name, None)
+        if weights is not None:
+            self.runner.stacks.forget(weights)
+
+    def adapters(self) -> list[str]:
+        """The names that requests may use."""
+        with self._changed:
+            return [*self._adapters]
+
     def add(
         self,
         request_id: str,
@@ -210,14 +240,16 @@ class Engine:
         *,
         formed: Formed | None = None,
         num_takes: int | None = None,
+        adapter: str = "",
     ) -> None:
-        """Queues a request of `num_takes` takes, `params.n` unless it is said; take i draws with seed + i.
+        """Queues a request of `num_takes` takes, `params.n` unless it is said; take i draws with seed + i. `adapter` is
+        one that was put here; "" is the bare checkpoint.
 
         `deliver` is called on the engine's thread, at most once a step, with that step's pieces of this request; it
         must be quick. `finish_reason` ends each take.
 
         Raises:
-            PromptTooLong, QueueFull, EngineStopped: the request was not taken in.
+            PromptTooLong, QueueFull, NoSuchAdapter, EngineStopped: the request was not taken in.
         """
         if len(prompt_ids) > self.max_len - 1:
             raise PromptTooLong(len(prompt_ids), self.max_len - 1)
@@ -240,6 +272,10 @@ class Engine:
                 raise ValueError(f"request {request_id!r} is already being served")
             if self._num_open() + len(takes) > self._max_open:
                 raise QueueFull(self._retry_after_s())
+            if adapter and adapter not in self._adapters:
+                raise NoSuchAdapter(adapter)
+            for take in takes:
+                take.adapter = self._adapters[adapter] if adapter else None
             self._open[request_id] = takes
             self._inbox += takes
             self._changed.notify()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from inference.attention import Batch, Span
 from inference.cache import KVCache
+from inference.lora import AdapterWeights, Stacks
 from inference.networks import Network
 from inference.scheduler import Move, Schedule
 
@@ -18,6 +19,7 @@ class Runner:
 
     def __init__(self, network: Network, *, num_slots: int, max_len: int) -> None:
         self.network = network
+        self.stacks = Stacks()
         on_cpu = network.device.type == "cpu"
         self.cache = KVCache(
             num_layers=network.num_layers,
@@ -63,11 +65,13 @@ class Runner:
         positions = [len(sequence.token_ids) - 1 for sequence in decodes]
         slots = list(range(len(decodes)))
         last = list(range(len(decodes)))
+        adapters: list[AdapterWeights | None] = [sequence.adapter for sequence in decodes]
         longest = max(positions, default=-1) + 1
         for prefill in prefills:
             token_ids += prefill.sequence.token_ids[prefill.start : prefill.stop]
             positions += range(prefill.start, prefill.stop)
             slots += [prefill.row] * (prefill.stop - prefill.start)
+            adapters += [prefill.sequence.adapter] * (prefill.stop - prefill.start)
             if prefill.takes:
                 last.append(len(token_ids) - 1)
         numbers = torch.tensor([token_ids, positions, slots]).to(self.network.device, non_blocking=True)
@@ -79,6 +83,7 @@ class Runner:
             longest=longest,
             spans=tuple(Span(prefill.row, prefill.start, prefill.stop) for prefill in prefills),
             last=torch.tensor(last, dtype=torch.long).to(self.network.device, non_blocking=True),
+            lora=self.stacks.lora(adapters),
         )
 
     def _one_row_a_take(self, logits: Tensor, schedule: Schedule) -> Tensor:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from contracts.wire import FinishReason, SamplingParams
 from inference.constrained import FormState
 from inference.detokenize import TextStream
+from inference.lora import AdapterWeights
 from inference.sampling import POISONED, Draw
 from inference.tokenizer import Tokenizer
 
@@ -59,6 +60,7 @@ class Sequence:
     max_tokens: int
     tokenizer: Tokenizer
     deliver: Deliver
+    adapter: AdapterWeights | None = None
     begin_form: Callable[[int], FormState] | None = None
     """Makes the state of its form from its seed, on the engine's thread."""
     island: int | None = None

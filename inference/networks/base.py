@@ -65,6 +65,20 @@ class RMSNorm:
         return functional.rms_norm(x, self.weight.shape, self.weight, self.eps)
 
 
+@dataclass(frozen=True)
+class Target:
+    """Where an adapter of one projection acts: `part` of a layer that several projections of the checkpoint are fused
+    into, its rows `first_row` on, in `order` where they were reordered, and its columns `first_column` on."""
+
+    linear: Linear
+    num_rows: int
+    num_columns: int
+    part: int = 0
+    first_row: int = 0
+    first_column: int = 0
+    order: Tensor | None = None
+
+
 class Network(ABC):
     """A causal language model whose weights have been fused for inference.
 
@@ -79,6 +93,8 @@ class Network(ABC):
     blocks: list[Block]
     norm: Callable[[Tensor], Tensor]
     head: Linear
+    targets: dict[str, Target]
+    """What adapters may change, by the checkpoint's names of the modules."""
 
     @abstractmethod
     def __init__(self, config: Any, weights: Weights, num_tokens: int) -> None: ...

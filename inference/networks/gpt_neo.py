@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from inference.attention import Attention, Batch, HeadShape
 from inference.linear import Linear
-from inference.networks.base import LayerNorm, Network, activation
+from inference.networks.base import LayerNorm, Network, Target, activation
 from inference.weights import Weights
 
 
@@ -31,8 +31,22 @@ class GPTNeoBlock:
     down: Linear
 
     def __call__(self, hidden: Tensor, attend: Attention) -> Tensor:
-        hidden = hidden + self.out(attend(self.layer, self.qkv(self.norm_1(hidden))))
-        return hidden + self.down(self.up(self.norm_2(hidden)))
+        lora = attend.lora
+        hidden = hidden + self.out(attend(self.layer, self.qkv(self.norm_1(hidden), lora)), lora)
+        return hidden + self.down(self.up(self.norm_2(hidden), lora), lora)
+
+    def targets(self) -> dict[str, Target]:
+        """What adapters may change, named from the block on."""
+        hidden, inner = self.out.num_features, self.up.num_features
+        return {
+            **{
+                f"attn.attention.{name}_proj": Target(self.qkv, hidden, hidden, part, part * hidden)
+                for part, name in enumerate("qkv")
+            },
+            "attn.attention.out_proj": Target(self.out, hidden, hidden),
+            "mlp.c_fc": Target(self.up, inner, hidden),
+            "mlp.c_proj": Target(self.down, hidden, inner),
+        }
 
 
 class GPTNeo(Network):
@@ -67,7 +81,13 @@ class GPTNeo(Network):
                 Linear(weights.take(f"{mlp}.c_proj.weight", hidden, inner), weights.take(f"{mlp}.c_proj.bias", hidden)),
             )
 
-        self.blocks = [block(layer) for layer in range(self.num_layers)]
+        blocks = [block(layer) for layer in range(self.num_layers)]
+        self.blocks = [*blocks]
+        self.targets = {
+            f"transformer.h.{block.layer}.{name}": target
+            for block in blocks
+            for name, target in block.targets().items()
+        }
         self.norm = LayerNorm.read(weights, "transformer.ln_f", hidden, eps)
         self.head = self._read_head(weights, tied=config.tie_word_embeddings, num_tokens=num_tokens)
 

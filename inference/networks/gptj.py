@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inference.attention import Attention, HeadShape, Rope
 from inference.linear import Linear
-from inference.networks.base import LayerNorm, Network, activation
+from inference.networks.base import LayerNorm, Network, Target, activation
 from inference.weights import Weights
 
 ROPE_BASE = 10_000.0
@@ -30,8 +30,20 @@ class GPTJBlock:
     down: Linear
 
     def __call__(self, hidden: Tensor, attend: Attention) -> Tensor:
-        x = self.norm(hidden)
-        return hidden + self.down(torch.cat((attend(self.layer, self.qkv(x)), self.up(x)), -1))
+        x, lora = self.norm(hidden), attend.lora
+        return hidden + self.down(torch.cat((attend(self.layer, self.qkv(x, lora)), self.up(x, lora)), -1), lora)
+
+    def targets(self, order: Tensor) -> dict[str, Target]:
+        """What adapters may change, named from the block on; `order` is that of the rows of queries and keys."""
+        hidden, inner = self.down.num_features, self.up.num_features
+        return {
+            "attn.q_proj": Target(self.qkv, hidden, hidden, 0, 0, order=order),
+            "attn.k_proj": Target(self.qkv, hidden, hidden, 1, hidden, order=order),
+            "attn.v_proj": Target(self.qkv, hidden, hidden, 2, 2 * hidden),
+            "mlp.fc_in": Target(self.up, inner, hidden),
+            "attn.out_proj": Target(self.down, hidden, hidden, 0),
+            "mlp.fc_out": Target(self.down, hidden, inner, 1, first_column=hidden),
+        }
 
 
 class GPTJ(Network):
@@ -72,7 +84,14 @@ class GPTJ(Network):
                 Linear(torch.cat((out, down), 1), weights.take(f"{mlp}.fc_out.bias", hidden)),
             )
 
-        self.blocks = [block(layer) for layer in range(self.num_layers)]
+        blocks = [block(layer) for layer in range(self.num_layers)]
+        self.blocks = [*blocks]
+        rows = torch.cat([head * head_dim + order for head in range(num_heads)])
+        self.targets = {
+            f"transformer.h.{block.layer}.{name}": target
+            for block in blocks
+            for name, target in block.targets(rows).items()
+        }
         self.norm = LayerNorm.read(weights, "transformer.ln_f", hidden, config.layer_norm_epsilon)
         self.head = self._read_head(weights, tied=config.tie_word_embeddings, num_tokens=num_tokens, bias=True)
 

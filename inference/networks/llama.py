@@ -15,7 +15,7 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from inference.attention import Attention, HeadShape, Rope
 from inference.linear import Linear
-from inference.networks.base import Network, RMSNorm
+from inference.networks.base import Network, RMSNorm, Target
 from inference.weights import CheckpointError, Weights
 
 ROPE_TYPES = ("default", "linear", "llama3", "yarn")
@@ -35,9 +35,24 @@ class LlamaBlock:
     down: Linear
 
     def __call__(self, hidden: Tensor, attend: Attention) -> Tensor:
-        hidden = hidden + self.out(attend(self.layer, self.qkv(self.norm_1(hidden))))
-        gate, up = self.gate_and_up(self.norm_2(hidden)).chunk(2, -1)  # [num_tokens, inner] each
-        return hidden + self.down(functional.silu(gate) * up)
+        lora = attend.lora
+        hidden = hidden + self.out(attend(self.layer, self.qkv(self.norm_1(hidden), lora)), lora)
+        gate, up = self.gate_and_up(self.norm_2(hidden), lora).chunk(2, -1)  # [num_tokens, inner] each
+        return hidden + self.down(functional.silu(gate) * up, lora)
+
+    def targets(self, heads: HeadShape) -> dict[str, Target]:
+        """What adapters may change, named from the block on."""
+        hidden, inner = self.out.num_features, self.gate_and_up.num_features // 2
+        queries, keys = heads.num_heads * heads.head_dim, heads.num_kv_heads * heads.head_dim
+        return {
+            "self_attn.q_proj": Target(self.qkv, queries, hidden, 0, 0),
+            "self_attn.k_proj": Target(self.qkv, keys, hidden, 1, queries),
+            "self_attn.v_proj": Target(self.qkv, keys, hidden, 2, queries + keys),
+            "self_attn.o_proj": Target(self.out, hidden, queries),
+            "mlp.gate_proj": Target(self.gate_and_up, inner, hidden, 0, 0),
+            "mlp.up_proj": Target(self.gate_and_up, inner, hidden, 1, inner),
+            "mlp.down_proj": Target(self.down, hidden, inner),
+        }
 
 
 class Llama(Network):
@@ -88,6 +103,12 @@ class Llama(Network):
                 linear(mlp, {"down": hidden}, inner, bias=config.mlp_bias),
             )
 
-        self.blocks = [block(layer) for layer in range(self.num_layers)]
+        blocks = [block(layer) for layer in range(self.num_layers)]
+        self.blocks = [*blocks]
+        self.targets = {
+            f"model.layers.{block.layer}.{name}": target
+            for block in blocks
+            for name, target in block.targets(self.heads).items()
+        }
         self.norm = norm("model.norm")
         self.head = self._read_head(weights, tied=config.tie_word_embeddings, num_tokens=num_tokens)

@@ -119,13 +119,21 @@ class Reader:
         self._heard = threading.Condition()
         self._open: dict[str, int] = {}
 
-    def ask(self, request_id: str, prompt: str | list[int], *, formed: Formed | None = None, **params: Any) -> None:
+    def ask(
+        self,
+        request_id: str,
+        prompt: str | list[int],
+        *,
+        formed: Formed | None = None,
+        adapter: str = "",
+        **params: Any,
+    ) -> None:
         asked = SamplingParams(**params)
         ids = self.engine.encode(prompt) if isinstance(prompt, str) else prompt
         with self._heard:
             self.pieces[request_id], self._open[request_id] = [], asked.n
         try:
-            self.engine.add(request_id, ids, asked, self._hear, formed=formed)
+            self.engine.add(request_id, ids, asked, self._hear, formed=formed, adapter=adapter)
         except Exception:
             del self._open[request_id]
             raise
