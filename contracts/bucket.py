@@ -56,6 +56,9 @@ class Bucket(Protocol):
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys that start with `prefix`, in order."""
 
+    def folders(self, prefix: str) -> list[str]:
+        """The names of the folders right below `prefix`, which ends with a slash; in order, whatever lies in them."""
+
     def read(self, key: str) -> bytes:
         """A small object, whole."""
 
@@ -106,6 +109,11 @@ class LocalBucket:
             key = path.relative_to(self.root).as_posix()
             if key.startswith(prefix):
                 yield key
+
+    def folders(self, prefix: str) -> list[str]:
+        self._ask_root()
+        folder = self.root / prefix
+        return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
     def read(self, key: str) -> bytes:
         try:
@@ -176,6 +184,14 @@ class GcsBucket:
         with self._reached():
             blobs = list(self._bucket.list_blobs(prefix=self._prefix + prefix, timeout=TIMEOUT_S, retry=RETRY))
         yield from sorted(str(blob.name).removeprefix(self._prefix) for blob in blobs)
+
+    def folders(self, prefix: str) -> list[str]:
+        with self._reached():
+            listing = self._bucket.list_blobs(
+                prefix=self._prefix + prefix, delimiter="/", timeout=TIMEOUT_S, retry=RETRY
+            )
+            list(listing)  # the folders are known when the pages have been read
+        return sorted(str(name).rstrip("/").rpartition("/")[2] for name in listing.prefixes)
 
     def read(self, key: str) -> bytes:
         with self._reached(key):

@@ -67,7 +67,8 @@ class SamplingParams(BaseModel):
 
 
 class CompletionRequest(SamplingParams):
-    """`POST /v1/completions`. `framed` puts the checkpoint's own frame (its chat template) before the prompt.
+    """`POST /v1/completions`. `framed` puts the checkpoint's own frame (its chat template) before the prompt; an adapter
+    has learned songs as they stand and gets none.
 
     `form` is a `lyrics.form.Form` as JSON: the stanza that is to be written. A prompt that ends within a line has begun
     the form's first line. With a form the text ends with its last line, so `max_tokens` and `stop` say nothing; in
@@ -176,6 +177,7 @@ class Completion(BaseModel):
 
 
 VoiceState = Literal["cold", "loading", "resident", "refused"]
+VoiceKind = Literal["checkpoint", "adapter"]
 
 
 class VoiceCard(BaseModel):
@@ -189,7 +191,7 @@ class VoiceCard(BaseModel):
     object: Literal["model"] = "model"
     created: int = 0
     owned_by: str = "ghost-rhymes"
-    kind: Literal["checkpoint", "adapter"] = "checkpoint"
+    kind: VoiceKind = "checkpoint"
     base: str = ""
     number: int = 0
     title: str = ""

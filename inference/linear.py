@@ -55,7 +55,7 @@ class Linear:
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, PACK_ROWS) if self.packed else weight
 
     def __call__(self, x: Tensor, lora: Lora | None = None) -> Tensor:  # [num_rows, in] -> [num_rows, out]
-        """With `lora`, rows that have an adapter get what it adds, before the activation; the others keep their bits."""
+        """With `lora`, rows that have an adapter get what it adds, before the activation; others keep their bits."""
         if lora is None:
             return self._run(x, self.activation)
         if self.activation == "none":

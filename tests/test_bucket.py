@@ -54,6 +54,13 @@ def test_keys_come_in_order_and_by_prefix(bucket: Bucket) -> None:
     assert list(bucket.keys("nothing/")) == []
 
 
+def test_folders_are_told_without_what_lies_in_them(bucket: Bucket) -> None:
+    for key in ("a/cowboy/manifest.json", "a/cowboy/x/1", "a/sea/manifest.json", "a/plain", "b/other/1"):
+        bucket.write(key, b"x")
+    assert bucket.folders("a/") == ["cowboy", "sea"]
+    assert bucket.folders("nothing/") == []
+
+
 def test_a_write_replaces_what_stood_there(bucket: Bucket) -> None:
     bucket.write("a/1", b"old and longer")
     bucket.write("a/1", b"new")

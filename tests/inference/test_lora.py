@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -139,7 +140,7 @@ def test_takes_of_one_request_and_forms_keep_to_their_adapter(oracle: Oracle, ad
     with serving(oracle.directory, num_slots=8) as engine:
         with_adapters(engine, adapters)
         alone, together = Reader(engine), Reader(engine)
-        asked = {
+        asked: dict[str, dict[str, Any]] = {
             f"{nth}-{n}": {"adapter": f"adapter-{nth}", "n": n, "seed": nth, "max_tokens": 20, "temperature": 1.0}
             for nth in range(4)
             for n in (1, 3)
