@@ -33,7 +33,10 @@ def test_it_works(tmp_path: Path) -> None:
     assert "json" in loaded_by("import json", tmp_path)
 
 
-@pytest.mark.parametrize("statement", ["import wsgi", "import worker.cpu", "import ghost.cli", "import sandbox.stack"])
+@pytest.mark.parametrize(
+    "statement",
+    ["import wsgi", "import worker.cpu", "import worker.gpu", "import ghost.cli", "import sandbox.stack"],
+)
 def test_no_torch_comes_along(statement: str, tmp_path: Path) -> None:
     assert not loaded_by(statement, tmp_path) & set(HEAVY)
 
@@ -42,5 +45,6 @@ def test_the_inference_service_brings_neither_flask_nor_a_database(tmp_path: Pat
     assert not loaded_by("import inference.server", tmp_path) & {"flask", "sqlalchemy", "psycopg2", "dash"}
 
 
-def test_the_worker_brings_no_flask(tmp_path: Path) -> None:
-    assert not loaded_by("import worker.cpu", tmp_path) & {"flask", "dash", "app"}
+@pytest.mark.parametrize("statement", ["import worker.cpu", "import worker.gpu"])
+def test_the_workers_bring_no_flask(statement: str, tmp_path: Path) -> None:
+    assert not loaded_by(statement, tmp_path) & {"flask", "dash", "app"}
