@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import String, cast, select
 from sqlalchemy.orm import Session
 
 from app import form as forms
@@ -25,7 +26,7 @@ from app.relay import Relay
 from contracts.wire import MAX_PROMPT_CHARS, MAX_TOKENS, CompletionRequest, Offer, SamplingParams, VoiceCard
 from lyrics.form import Form
 from lyrics.place import Kind, Misplaced, Placed, as_stanza, place
-from models import Generation, VersionReason
+from models import Adapter, Generation, VersionReason
 from models.account import account_of, reserve_tokens
 from models.generation import (
     Ending,
@@ -106,13 +107,56 @@ def events_url(generation_id: UUID) -> str:
     return f"/api/v1/generations/{generation_id}/events"
 
 
-def voices() -> list[VoiceCard]:
-    """The checkpoints that a writer may choose.
+def shared_voices() -> list[VoiceCard]:
+    """The checkpoints, and the adapters that are everybody's.
 
     Raises:
         VoicesAway: the inference service does not answer.
     """
     return relay().voices().data
+
+
+def voices(session: Session, writer_id: UUID | None) -> list[VoiceCard]:
+    """What a writer may choose: their own published adapters, the newest first, and what is everybody's.
+
+    `writer_id` is None for somebody whom we do not know.
+
+    Raises:
+        VoicesAway: the inference service does not answer.
+    """
+    shared = shared_voices()
+    if writer_id is None:
+        return shared
+    published = select(Adapter).where(
+        Adapter.user_id == writer_id, Adapter.published_at.is_not(None), Adapter.deleted_at.is_(None)
+    )
+    rows = session.scalars(published.order_by(Adapter.is_live.desc(), Adapter.created_at.desc(), Adapter.id))
+    return [_voice_of(row, shared) for row in rows] + shared
+
+
+def _voice_of(adapter: Adapter, shared: list[VoiceCard]) -> VoiceCard:
+    """An adapter as an entry of the menu. It serves as long as its base does."""
+    base = next((card for card in shared if card.id == adapter.base and card.kind == "checkpoint"), None)
+    if base is None:
+        reason = f"its base {adapter.base} is not on this server any more"
+    else:
+        reason = base.reason and f"its base {adapter.base} cannot serve: {base.reason}"
+    return VoiceCard(
+        id=str(adapter.id),
+        kind="adapter",
+        base=adapter.base,
+        number=adapter.number,
+        created=int(adapter.created_at.timestamp()),
+        owned_by=str(adapter.user_id),
+        title=adapter.title,
+        licence=str(adapter.manifest.get("licence") or (base.licence if base else "")),
+        source="trained here",
+        architecture=base.architecture if base else "",
+        num_parameters=base.num_parameters if base else 0,
+        max_len=base.max_len if base else 0,
+        state="refused" if reason else "cold",
+        reason=reason,
+    )
 
 
 def parse(values: dict[str, Any]) -> Request:
@@ -141,7 +185,7 @@ def start(session: Session, writer_id: UUID, request: Request) -> Started:
     """
     prompt = _checked_prompt(request)
     placed = _placed(prompt, request)
-    _check_voice(request.voice)
+    _check_voice(session, writer_id, request.voice)
     if request.lyric_id:
         get_lyric(session, writer_id, request.lyric_id)
         keep_version(session, writer_id, request.lyric_id, VersionReason.BEFORE_WRITE)
@@ -164,6 +208,7 @@ def start(session: Session, writer_id: UUID, request: Request) -> Started:
     session.commit()
     asked = CompletionRequest(
         model=request.voice,
+        user=str(writer_id),
         prompt=placed.prompt if placed else prompt,
         stream=True,
         framed=True,
@@ -332,8 +377,10 @@ def _bound(params: SamplingParams, form: Form | None) -> int:
     return num_takes(form.model_dump(), params.n) * min(MAX_TOKENS, sum(lines))
 
 
-def _check_voice(voice: str) -> None:
-    known = {card.id: card for card in voices()}
+def _check_voice(session: Session, writer_id: UUID, voice: str) -> None:
+    known = {card.id: card for card in voices(session, writer_id)}
+    if voice not in known and (card := _unpublished(session, writer_id, voice)):
+        known[voice] = card
     if voice not in known:
         names = ", ".join(sorted(known)[:8]) or "none yet: add one with `ghost checkpoints add`"
         raise BadInput(
@@ -345,6 +392,15 @@ def _check_voice(voice: str) -> None:
             code="voice_refused",
             field="voice",
         )
+
+
+def _unpublished(session: Session, writer_id: UUID, voice: str) -> VoiceCard | None:
+    """An adapter of this writer that is not in the menu, to be tried by its id."""
+    found = select(Adapter).where(
+        cast(Adapter.id, String) == voice, Adapter.user_id == writer_id, Adapter.deleted_at.is_(None)
+    )
+    row = session.scalar(found)
+    return _voice_of(row, shared_voices()) if row else None
 
 
 def _reserve(session: Session, writer_id: UUID, needed: int, *, is_crafted: bool) -> int:

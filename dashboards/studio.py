@@ -276,7 +276,9 @@ def list_voices(
 ) -> tuple[list[dict[str, Any]], str | None, str, bool]:
     """The menu's options, the voice to choose, a word on the list as a whole, and whether it stands still."""
     try:
-        cards = generation.voices()
+        writer = current_writer()
+        with unit_of_work() as session:
+            cards = generation.voices(session, writer.id if writer else None)
     except AppError as error:
         return [], chosen, f"{NO_VOICE} {error.message} Looking again by itself.", False
     able = [card.id for card in sorted(cards, key=lambda card: card.state != "resident") if card.state != "refused"]
@@ -287,7 +289,7 @@ def list_voices(
 
 
 def _voice_option(card: VoiceCard) -> dict[str, Any]:
-    title = card.title or card.id
+    title = (card.title or card.id) + (f" v{card.number}" if card.number else "")
     return {
         "value": card.id,
         "title": title,

@@ -14,9 +14,13 @@ Json = dict[str, Any]
 
 
 class Voice(BaseModel):
-    """A checkpoint that may write. `state` refused says why in `reason`."""
+    """A checkpoint or an adapter that may write: `name` is what a request says for it. `state` refused says why in
+    `reason`. An adapter has the `base` that it was trained on, and a `number`: which version of its title it is."""
 
     name: str
+    kind: Literal["checkpoint", "adapter"]
+    base: str
+    number: int
     title: str
     licence: str
     source: str

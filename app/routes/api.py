@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from app.routes import craft, datasets, generations, jobs, lyrics, openapi, spotify
+from app.routes import adapters, craft, datasets, generations, jobs, loop, lyrics, openapi, runs, spotify
 
 
 def blueprint(max_streams: int) -> Blueprint:
@@ -15,6 +15,9 @@ def blueprint(max_streams: int) -> Blueprint:
     craft.register(api)
     datasets.register(api)
     jobs.register(api)
+    runs.register(api)
+    adapters.register(api)
+    loop.register(api)
     spotify.register(api)
     openapi.register(api)
     return api

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from typing import Any, Literal, Self
-from urllib.parse import quote
 from uuid import UUID
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
@@ -14,9 +13,10 @@ from app import dataset, dataset_version, song, spotify
 from app.auth import required_writer, settings
 from app.dataset import DatasetView, Imported
 from app.db import unit_of_work
-from app.errors import BadInput
 from app.routes.bodies import parsed_body
+from app.routes.files import file_answer
 from app.routes.plain import plain
+from app.routes.queries import number_in_query
 from app.routes.uploads import received_file
 from app.song import ACTS, Selection
 from corpus.uploads import MAX_JSONL_BYTES
@@ -165,8 +165,8 @@ def _register_songs(api: Blueprint) -> None:
                 state=asked.get("state"),
                 rights=asked.get("rights"),
                 query=asked.get("q"),
-                offset=_number("offset", 0),
-                limit=_number("limit", 100),
+                offset=number_in_query("offset", 0),
+                limit=number_in_query("limit", 100),
             )
         return jsonify(plain(found))
 
@@ -241,12 +241,7 @@ def _register_versions(api: Blueprint) -> None:
         with unit_of_work() as session:
             kind = request.args.get("as", "zip")
             file = dataset_version.download(session, required_writer().id, dataset_id, number, kind)
-        answer = Response(file.pieces, mimetype=file.mime_type)
-        plain_name = file.file_name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
-        answer.headers["Content-Disposition"] = (
-            f"attachment; filename=\"{plain_name}\"; filename*=UTF-8''{quote(file.file_name)}"
-        )
-        return answer
+        return file_answer(file.file_name, file.mime_type, file.pieces)
 
 
 def _imported(user_id: UUID, dataset_id: UUID, body: NewImport) -> Imported:
@@ -278,12 +273,3 @@ def _selection(songs: list[UUID] | Literal["all"] | Narrowed) -> Selection:
 
 def _max_bytes(name: str) -> int:
     return dataset.max_upload_bytes(dataset.checked_file_name(name))
-
-
-def _number(name: str, default: int) -> int:
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise BadInput(f"{name} must be a whole number.", field=name)
-    return int(text)

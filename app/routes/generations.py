@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from app import generation
-from app.auth import required_writer
+from app.auth import current_writer, required_writer
 from app.db import unit_of_work
 from app.errors import AppError, BadInput
 from app.routes.bodies import json_object
@@ -27,7 +27,10 @@ def register(api: Blueprint, max_streams: int) -> None:
 
     @api.get("/voices")
     def voices() -> ResponseReturnValue:
-        return jsonify(voices=[_voice(card.model_dump()) for card in generation.voices()])
+        writer = current_writer()
+        with unit_of_work() as session:
+            found = generation.voices(session, writer.id if writer else None)
+        return jsonify(voices=[_voice(card.model_dump()) for card in found])
 
     @api.post("/generations")
     def start() -> ResponseReturnValue:
@@ -62,7 +65,19 @@ def register(api: Blueprint, max_streams: int) -> None:
 
 
 def _voice(card: dict[str, Any]) -> dict[str, Any]:
-    shown = ("title", "licence", "source", "architecture", "num_parameters", "max_len", "state", "reason")
+    shown = (
+        "kind",
+        "base",
+        "number",
+        "title",
+        "licence",
+        "source",
+        "architecture",
+        "num_parameters",
+        "max_len",
+        "state",
+        "reason",
+    )
     return {"name": card["id"]} | {key: card[key] for key in shown}
 
 

@@ -30,6 +30,8 @@ from app.routes.dataset_answers import DATASET_SCHEMAS
 from app.routes.dataset_paths import dataset_paths
 from app.routes.describe import last_event_id, path_id, verb
 from app.routes.lyrics import LyricChange, NewLyric
+from app.routes.training_answers import TRAINING_SCHEMAS
+from app.routes.training_paths import training_paths
 from contracts.wire import ErrorResponse
 
 SCHEMAS: tuple[type[BaseModel], ...] = (
@@ -54,6 +56,7 @@ SCHEMAS: tuple[type[BaseModel], ...] = (
     Versions,
     Voices,
     *DATASET_SCHEMAS,
+    *TRAINING_SCHEMAS,
 )
 
 OPEN: Json = {"security": []}
@@ -94,7 +97,7 @@ def document() -> Json:
             "schemas": schemas,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "`ghost token create`"}},
         },
-        "paths": _paths() | dataset_paths(),
+        "paths": _paths() | dataset_paths() | training_paths(),
     }
 
 

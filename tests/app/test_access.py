@@ -74,6 +74,21 @@ FOR_WRITERS = {
     "api.spotify_link",
     "api.playlists",
     "api.unlink",
+    "api.ask_quote",
+    "api.start_run",
+    "api.runs",
+    "api.read_run",
+    "api.run_events",
+    "api.stop_run",
+    "api.cancel_run",
+    "api.resume_run",
+    "api.delete_run",
+    "api.adapters",
+    "api.read_adapter",
+    "api.download_adapter",
+    "api.publish_adapter",
+    "api.retire_adapter",
+    "api.delete_adapter",
 }
 PAGES_OF_MEMBERS = {"spotify.link", "spotify.callback"}
 BUILDERS_PAGES = ["/datasets", "/datasets/new", f"/datasets/{uuid4()}", f"/datasets/{uuid4()}/rights", "/jobs"]
