@@ -1,4 +1,4 @@
-# Three images out of one file: `docker build --target web|worker|gpu .`
+# Four images out of one file: `docker build --target web|worker|trainer|gpu .`
 # Each copies only the rooms that it may import, so the walls between them are physical.
 
 FROM node:24-bookworm-slim AS bundles
@@ -38,6 +38,16 @@ FROM database-tier AS worker
 COPY worker/ worker/
 USER 10001
 CMD ["python", "-m", "worker.cpu"]
+
+FROM database-tier AS trainer
+COPY requirements-inference.txt requirements-training.txt requirements-no-deps.txt ./
+RUN pip install -c constraints.txt -r requirements-training.txt \
+    && pip install -c constraints.txt --no-deps -r requirements-no-deps.txt
+COPY inference/ inference/
+COPY training/ training/
+COPY worker/ worker/
+USER 10001
+CMD ["python", "-m", "worker.gpu"]
 
 FROM base AS gpu
 COPY requirements-inference.txt ./

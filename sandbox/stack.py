@@ -88,6 +88,7 @@ class Plan:
         found = [
             Program("web", [gunicorn, "-c", "app/gunicorn.py", "wsgi:app"], tier=20),
             Program("worker", [python, "-m", "worker.cpu"], tier=20),
+            Program("trainer", [python, "-m", "worker.gpu"], tier=20, stop_wait_s=15),  # ten are its own to save in
         ]
         if self.standins_port is not None:
             command = [python, "-m", "sandbox.standins", "--port", str(self.standins_port)]
@@ -237,6 +238,7 @@ class Stack:
         with self._steps.step("stack", "waiting for web, worker and inference") as step:
             await self._until_ready()
             step.note("web, worker and inference are up")
+        self._supervise("trainer")  # last: nobody trains within the first second, and the cores are few
 
     async def _database(self) -> None:
         with self._steps.step("database", "starting Postgres") as step:

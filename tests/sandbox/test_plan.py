@@ -31,7 +31,7 @@ def test_it_works(home: Path) -> None:
     planned = plan()
     assert planned.home == home
     assert planned.cluster is not None
-    assert set(planned.programs) == {"postgres", "web", "worker", "standins", "inference"}
+    assert set(planned.programs) == {"postgres", "web", "worker", "trainer", "standins", "inference"}
     assert planned.shared["DATABASE_URL"] == planned.cluster.url("ghost")
 
 
@@ -61,7 +61,7 @@ def test_a_postgres_and_an_inference_service_elsewhere_are_left_to_others(monkey
     monkeypatch.setenv("INFERENCE_URL", "http://gpu.example:8001")
     monkeypatch.setenv("GENIUS_TOKEN", "a key")
     planned = plan()
-    assert set(planned.programs) == {"web", "worker"}
+    assert set(planned.programs) == {"web", "worker", "trainer"}
     assert "GENIUS_API_URL" not in planned.shared
     assert planned.shared["DATABASE_URL"] == "postgresql+psycopg2://me:secret@db.example/ghost"
     assert planned.shared["INFERENCE_URL"] == "http://gpu.example:8001"
