@@ -101,7 +101,8 @@ def save(network: nn.Module, folder: Path) -> None:
 def save_weights(network: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
     """Write `tensors` of `weights`, which need not be those that the network has now."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = network.peft_config[OWN]  # type: ignore[union-attr,index]  # peft has no types
+    peft: Any = network
+    config = peft.peft_config[OWN]
     config.inference_mode = True
     config.base_model_name_or_path = ""  # a path of this machine would say nothing elsewhere
     config.save_pretrained(str(folder))

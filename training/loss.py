@@ -43,7 +43,7 @@ def _losses(hidden: Tensor, head: Tensor, bias: Tensor | None, labels: Tensor) -
 
 def _chunks(hidden: Tensor, labels: Tensor, vocab: int) -> zip[tuple[Tensor, Tensor]]:
     rows = max(16, SCORES_AT_ONCE // vocab)
-    return zip(hidden.split(rows), labels.split(rows), strict=True)
+    return zip(torch.split(hidden, rows), torch.split(labels, rows), strict=True)
 
 
 class _LossSum(torch.autograd.Function):

@@ -1,0 +1,103 @@
+"""The short measurement behind a quote: a few micro batches of the real songs, on the machine that will train.
+
+A training is not begun: nothing is saved, and the adapter that learned a little is thrown away. Other work on the
+machine slows a probe as it slows a run, so the quote's cap leaves room.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from contracts.training import Probe, TrainConfig
+from training import lora, memory
+from training.events import silent
+from training.judging import Judge
+from training.networks import Base
+from training.packing import Piece, Plan
+from training.team import Team
+from training.trainer import Trainer
+from training.validation import validate
+from training.wishes import Wishes
+
+ENOUGH_S = 4.0
+"""Of timed steps; the first one is longer where it must be."""
+MAX_STEPS = 8
+EVALUATED_TOKENS = 2_048
+"""Of the held-out songs; the rest is reckoned from them."""
+NUM_LINES = 32
+"""Written to see how fast lines come."""
+COMPARED = 3
+"""The bare checkpoint, the version before, and the new one."""
+
+
+def probe(
+    base: Base,
+    network: nn.Module,
+    config: TrainConfig,
+    train: list[Piece],
+    tasks: list[Piece],
+    held_out: list[Piece],
+    judge: Judge,
+    *,
+    load_s: float,
+    num_samples: int,
+    num_lines: int,
+    scratch: Path,
+) -> Probe:
+    """What a training of these pieces will take; leaves the adapter a little trained."""
+    num_tokens = sum(piece.num_tokens for piece in train)
+    plan = Plan(
+        train,
+        tasks,
+        num_steps=1 + MAX_STEPS,
+        num_tokens=(1 + MAX_STEPS) * config.micro_batch_tokens,
+        task_share=config.phonemes,
+        seed=config.seed,
+    )
+    trainer = Trainer(base, network, config, plan, held_out, identity={}, team=Team(), say=silent, wishes=Wishes())
+    trainer.step()  # warms up: the first one asks for memory, and picks its kernels
+    warm = trainer.facts.seconds, trainer.facts.tokens
+    while trainer.facts.step <= MAX_STEPS and trainer.facts.seconds - warm[0] < ENOUGH_S:
+        trainer.step()
+    tokens_per_s = (trainer.facts.tokens - warm[1]) / max(1e-3, trainer.facts.seconds - warm[0])
+
+    began = time.monotonic()
+    some = _some(held_out, EVALUATED_TOKENS)
+    validate(network, base, some, config.micro_batch_tokens)
+    validate_s = (time.monotonic() - began) * sum(map(_size, held_out)) / max(1, sum(map(_size, some)))
+    began = time.monotonic()
+    lora.save(network, scratch)
+    judge.samples(scratch, num_samples)
+    samples_s = time.monotonic() - began
+    began = time.monotonic()
+    judge.measure(None, 0.0, NUM_LINES)
+    measure_s = (time.monotonic() - began) * num_lines / NUM_LINES
+    return Probe(
+        device=_device(base.device),
+        tokens_per_s=tokens_per_s,
+        load_s=load_s,
+        evaluate_s=validate_s + samples_s,
+        judge_s=COMPARED * (measure_s + validate_s),
+        num_tokens=max(1, num_tokens),
+        peak_bytes=memory.peak_bytes(base.device),
+    )
+
+
+def _some(pieces: list[Piece], max_tokens: int) -> list[Piece]:
+    """The first of the pieces, until they have so many tokens; at least one."""
+    found: list[Piece] = []
+    while len(found) < len(pieces) and sum(map(_size, found)) < max_tokens:
+        found.append(pieces[len(found)])
+    return found
+
+
+def _size(piece: Piece) -> int:
+    return piece.num_tokens
+
+
+def _device(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
