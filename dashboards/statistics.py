@@ -6,18 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import plotly.graph_objects as go
-from dash import dcc, html
+from dash import html
 from dash.development.base_component import Component
 
 from app import dataset, dataset_version
 from app.db import unit_of_work
+from dashboards import plots
 from dashboards.builder import builder, nothing
 
-NOW, BEFORE = "#d18f0f", "#7d8894"
-"""The version and the one before: seen on both themes, and told apart by those who see no colours."""
-PLOT_HEIGHT = 260
 MAX_SHAPES = 10
-CONFIG = {"displayModeBar": False, "responsive": True}
 FIGURES: dict[str, tuple[str, str, Callable[[float], str]]] = {
     "songs": ("Songs", "", "{:,.0f}".format),
     "lines": ("Lines", "sung lines, without names of sections", "{:,.0f}".format),
@@ -97,28 +94,11 @@ def _plot(name: str, title: str, of: Series, now: Figures, past: Figures | None,
     keys = list(dict.fromkeys([*series, *was]))
     if name == "syllables":
         keys.sort(key=int)
-    figure = go.Figure(layout=_look(bool(was)))
+    bars: dict[str, Any] = {"barmode": "group", "bargap": 0.25, "xaxis": {"type": "category", "fixedrange": True}}
+    shares = {"tickformat": ".0%", "fixedrange": True, "rangemode": "tozero"}
+    figure = go.Figure(layout=plots.look(has_legend=bool(was), yaxis=shares, **bars))
     if was:
-        figure.add_bar(x=keys, y=[was.get(key, 0) for key in keys], name=names[1], marker_color=BEFORE)
-    figure.add_bar(x=keys, y=[series.get(key, 0) for key in keys], name=names[0], marker_color=NOW)
+        figure.add_bar(x=keys, y=[was.get(key, 0) for key in keys], name=names[1], marker_color=plots.BEFORE)
+    figure.add_bar(x=keys, y=[series.get(key, 0) for key in keys], name=names[0], marker_color=plots.NOW)
     words = ", ".join(f"{key}: {series.get(key, 0):.0%}" for key in sorted(series, key=lambda key: -series[key])[:5])
-    graph = dcc.Graph(id=f"plot-{name}", figure=figure, config=CONFIG, style={"height": PLOT_HEIGHT})
-    heading = html.H2(title, id=f"plot-{name}-title")
-    return html.Figure([heading, graph, html.Figcaption(words or "Nothing was counted.", className="hint")])
-
-
-def _look(has_legend: bool) -> dict[str, Any]:
-    """The theme's own colours come by the style sheet (frontend/src/css/datasets.css), so that they turn with it."""
-    return {
-        "height": PLOT_HEIGHT,
-        "margin": {"l": 44, "r": 8, "t": 28, "b": 40},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "showlegend": has_legend,
-        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-        "barmode": "group",
-        "bargap": 0.25,
-        "xaxis": {"type": "category", "fixedrange": True},
-        "yaxis": {"tickformat": ".0%", "fixedrange": True, "rangemode": "tozero"},
-        "font": {"family": "Instrument Sans Variable, system-ui, sans-serif", "size": 12},
-    }
+    return plots.plot(f"plot-{name}", title, figure, words or "Nothing was counted.")

@@ -7,19 +7,19 @@ from typing import Any
 from uuid import UUID
 
 import dash
-from dash import ALL, Dash, Input, Output, State, ctx, html
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from app import dataset, dataset_version
 from app.db import unit_of_work
 from app.errors import AppError
-from dashboards.builder import RIGHTS, builder, button, nothing, plural, refusal, select, source_name
+from dashboards.builder import RIGHTS, TRAIN_PATH, builder, button, nothing, plural, refusal, select, source_name
 from dashboards.words import when
 
 KINDS = {"txt": "Text", "jsonl": "JSON lines", "zip": "Zip"}
 SHORT_HASH = 12
-TRAINING_LATER = "Training opens soon. It will ask for a frozen version: freeze one, and it is ready."
+FREEZE_FIRST = "A voice is trained on a frozen version: freeze one first."
 MAX_SHOWN = 500
 """Songs of one kind that a comparison names; the rest is counted."""
 
@@ -76,13 +76,21 @@ def _freeze(view: dataset.DatasetView, found: list[dataset_version.VersionView])
             disabled=why is not None,
             **{"aria-describedby": "freeze-why"},
         ),
-        button("train", "Train", disabled=True, **{"aria-describedby": "train-why"}),
+        _train(view.id, found),
     ]
     return [
         html.Div(buttons, className="actions"),
         html.P(why or ready, id="freeze-why"),
-        html.P(view.cannot_freeze or TRAINING_LATER, id="train-why", className="hint"),
+        *([] if found else [html.P(view.cannot_freeze or FREEZE_FIRST, id="train-why", className="hint")]),
     ]
+
+
+def _train(dataset_id: UUID, found: list[dataset_version.VersionView]) -> Component:
+    """The way to a voice; where nothing is frozen, a button that does nothing, with the reason below."""
+    if not found:
+        return button("train", "Train a voice", disabled=True, **{"aria-describedby": "train-why"})
+    path = f"{TRAIN_PATH}/{dataset_id}/{found[0].number}"
+    return dcc.Link(f"Train a voice on version {found[0].number}", href=path, id="train", className="button")
 
 
 def _row(one: dataset_version.VersionView, dataset_id: str) -> Component:
@@ -114,6 +122,9 @@ def _row(one: dataset_version.VersionView, dataset_id: str) -> Component:
         ],
         className="popover",
     )
+    train = dcc.Link(
+        "Train a voice", href=f"{TRAIN_PATH}/{dataset_id}/{number}", id=f"train-{number}", className="button small"
+    )
     back = button({"type": "roll-back", "id": str(number)}, "Roll back to it", "small")
     digest = html.Code(one.content_sha256[:SHORT_HASH], title=one.content_sha256, id=f"hash-{number}")
     title = [html.B(f"Version {number}"), html.Small(when(one.created_at, datetime.now(UTC))), digest]
@@ -121,7 +132,7 @@ def _row(one: dataset_version.VersionView, dataset_id: str) -> Component:
         [
             html.Div(title, className="version-title"),
             html.P(" \u00b7 ".join(fact for fact in facts if fact), className="hint"),
-            html.Div([html.Span("Download", className="caption"), *links, back, delete], className="actions"),
+            html.Div([html.Span("Download", className="caption"), *links, train, back, delete], className="actions"),
         ],
         className="version-row",
         id=f"version-{number}",

@@ -27,7 +27,11 @@ def when(moment: datetime, now: datetime) -> str:
 
 
 def _ago(count: int, unit: str) -> str:
-    return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return f"{_many(count, unit)} ago"
+
+
+def _many(count: int, unit: str) -> str:
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def size(num_parameters: int) -> str:
@@ -54,3 +58,26 @@ def lyric_id_in(pathname: str | None) -> UUID | None:
         return UUID(tail)
     except ValueError:
         return None
+
+
+def duration(seconds: float) -> str:
+    """How long something takes, as people say it.
+
+    >>> duration(8), duration(130), duration(6_000)
+    ('8 seconds', '2 minutes', '1 h 40 min')
+    """
+    if seconds < 60:
+        return _many(max(1, round(seconds)), "second")
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return _many(minutes, "minute")
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def money(cents: int) -> str:
+    """An amount as it stands on a bill.
+
+    >>> money(5), money(1250)
+    ('$0.05', '$12.50')
+    """
+    return f"${cents / 100:,.2f}"
