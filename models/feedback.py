@@ -85,13 +85,17 @@ class Pair(Base):
 
 
 class Drift(Base):
-    """How far the songs that are new in a dataset are from those of a version; `card` is None until it was measured."""
+    """How far the songs that are new in a dataset are from those of a version; `card` is None until it was measured.
+
+    `new_mark` tells the new songs from others: when it is another by now, the card is of the past.
+    """
 
     __tablename__ = "drift"
 
     dataset_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True)
     version_number: Mapped[int] = mapped_column(Integer)
     num_new: Mapped[int] = mapped_column(Integer)
+    new_mark: Mapped[str] = mapped_column(String(32))
     job_id: Mapped[UUID | None] = mapped_column(Uuid, ForeignKey("job.id", ondelete="SET NULL"))
     card: Mapped[Json | None]
     created_at: Mapped[CreatedAt]

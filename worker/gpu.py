@@ -1,4 +1,4 @@
-"""`python -m worker.gpu`: trains, and measures for quotes, one at a time; on a GPU, or on a CPU just as well.
+"""`python -m worker.gpu`: trains and measures, one job at a time; on a GPU, or on a CPU just as well.
 
 It never imports torch: each training is a process of its own (`worker.child`), which takes its memory with it.
 """
@@ -17,13 +17,13 @@ from contracts import logs
 from contracts.bucket import Bucket
 from contracts.settings import Settings, load_settings, share_cores
 from models.queue import GPU
-from worker import probing, serving, tasks, training
+from worker import drifting, probing, serving, tasks, training
 from worker.jobs import Body, Ending
 from worker.timing import Timing
 
 CONCURRENCY = 1
 """A training takes the whole machine."""
-BODIES: dict[str, Body] = {"train": training.train, "probe": probing.probe}
+BODIES: dict[str, Body] = {"train": training.train, "probe": probing.probe, "drift": drifting.measure}
 ENDINGS: dict[str, Ending] = {"train": training.end}
 SWEEP_EVERY_S = 300.0
 

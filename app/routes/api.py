@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from app.routes import adapters, craft, datasets, generations, jobs, loop, lyrics, openapi, runs, spotify
+from app.routes import adapters, craft, datasets, drift, generations, jobs, loop, lyrics, openapi, runs, spotify
 
 
 def blueprint(max_streams: int) -> Blueprint:
@@ -14,6 +14,7 @@ def blueprint(max_streams: int) -> Blueprint:
     lyrics.register(api)
     craft.register(api)
     datasets.register(api)
+    drift.register(api)
     jobs.register(api)
     runs.register(api)
     adapters.register(api)

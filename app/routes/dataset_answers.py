@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from app.routes.answers import Json
 from app.routes.datasets import DatasetChange, NewDataset, NewImport, Review, RightsStated
+from corpus.drift import DriftCard
 
 
 class JobShown(BaseModel):
@@ -208,6 +209,22 @@ class DatasetRestored(BaseModel):
     dropped: int
 
 
+class DriftShown(BaseModel):
+    """What is new since the last version. `num_new` counts songs that may train and are not in it; `card` is what was
+    measured of `measured_new` such songs against version `measured_version`, `is_current` while nothing has changed
+    since; `cannot_measure` says why not, null when it can."""
+
+    version_number: int | None
+    num_new: int
+    card: DriftCard | None
+    measured_version: int | None
+    measured_new: int | None
+    measured_at: str | None
+    is_current: bool
+    job: JobShown | None
+    cannot_measure: str | None
+
+
 class SpotifyShown(BaseModel):
     """Whether a Spotify account is linked, and whether one can be."""
 
@@ -244,6 +261,7 @@ DATASET_SCHEMAS: tuple[type[BaseModel], ...] = (
     DatasetVersionDiff,
     DatasetVersionList,
     DatasetVersionShown,
+    DriftShown,
     ImportAsked,
     JobAsked,
     JobList,

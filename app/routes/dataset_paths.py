@@ -128,12 +128,22 @@ def _songs() -> Json:
 def _versions() -> Json:
     dataset_id, number, other = path_id("dataset_id"), path_number("number"), path_number("other")
     of_version = "/datasets/{dataset_id}/versions/{number}"
-    gone = ("404", "409", "503")
+    gone, drifted = ("404", "409", "503"), {"200": "DriftShown"}
     return {
         "/datasets/{dataset_id}/versions": {
             "parameters": [dataset_id],
             "get": verb("listDatasetVersions", "All", answers={"200": "DatasetVersionList"}, errors=("404",)),
             "post": verb("freezeDataset", FREEZE, answers={"202": "JobAsked"}, errors=("404", "409", "429")),
+        },
+        "/datasets/{dataset_id}/drift": {
+            "parameters": [dataset_id],
+            "get": verb("readDrift", "What is new since the last version", answers=drifted, errors=("404",)),
+            "post": verb(
+                "measureDrift",
+                "Measure how far the new songs are from those of the last version; 409 tells why that cannot be told",
+                answers={"202": "DriftShown"},
+                errors=("404", "409", "429"),
+            ),
         },
         of_version: {
             "parameters": [dataset_id, number],

@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("dataset_id", sa.Uuid(), nullable=False),
         sa.Column("version_number", sa.Integer(), nullable=False),
         sa.Column("num_new", sa.Integer(), nullable=False),
+        sa.Column("new_mark", sa.String(length=32), nullable=False),
         sa.Column("job_id", sa.Uuid(), nullable=True),
         sa.Column("card", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),

@@ -67,6 +67,8 @@ FOR_WRITERS = {
     "api.diff_versions",
     "api.restore_version",
     "api.download",
+    "api.read_drift",
+    "api.measure_drift",
     "api.jobs",
     "api.read_job",
     "api.cancel_job",
@@ -89,6 +91,16 @@ FOR_WRITERS = {
     "api.publish_adapter",
     "api.retire_adapter",
     "api.delete_adapter",
+    "api.say",
+    "api.list_feedback",
+    "api.take_back",
+    "api.deal",
+    "api.improve",
+    "api.comparisons",
+    "api.compare",
+    "api.read_comparison",
+    "api.go_on",
+    "api.pick",
 }
 PAGES_OF_MEMBERS = {"spotify.link", "spotify.callback"}
 BUILDERS_PAGES = ["/datasets", "/datasets/new", f"/datasets/{uuid4()}", f"/datasets/{uuid4()}/rights", "/jobs"]
@@ -96,6 +108,7 @@ BODIES = {
     "api.import_songs": {"kind": "tracks", "text": "The Invented - Harbour Lights"},
     "api.review": {"act": "accept"},
     "api.set_rights": {"songs": "all", "rights": "mine", "attest": True},
+    "api.pick": {"pick": "left"},
 }
 """What a request must bring to get as far as being told that there is no such thing."""
 
