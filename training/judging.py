@@ -130,7 +130,8 @@ class Judge:
         self._prompts = _first_lines(parts.held_out)
         self._seed = seed
         self._lexicon = Lexicon()
-        self._writer = Writer(base_dir, device=device, dtype=dtype, words=words)
+        self.writer = Writer(base_dir, device=device, dtype=dtype, words=words)
+        """What writes for it; others may ask it for more."""
 
     def __enter__(self) -> Self:
         return self
@@ -140,7 +141,7 @@ class Judge:
 
     def close(self) -> None:
         """Give the engine's memory back; may be called twice."""
-        self._writer.close()
+        self.writer.close()
 
     def measure(self, adapter_dir: Path | None, bits_per_byte: float, num_lines: int) -> Measures:
         """The measures of an adapter, or of the bare checkpoint, by about `num_lines` lines that it writes freely."""
@@ -162,7 +163,7 @@ class Judge:
                 Wish(f"{prompt}\n", self._seed + turn, max_lines=LINES_A_TAKE)
                 for prompt, turn in zip(prompts, turns, strict=True)
             ]
-            texts = self._writer.write(wishes, adapter)
+            texts = self.writer.write(wishes, adapter)
             verses += [Verse(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
             num_asked += len(wishes)
         self._take_away(adapter)
@@ -180,7 +181,7 @@ class Judge:
             )
             for turn in range(num)
         ]
-        texts = self._writer.write(wishes, adapter)
+        texts = self.writer.write(wishes, adapter)
         self._take_away(adapter)
         return [self._sample(wish, text) for wish, text in zip(wishes, texts, strict=True)]
 
@@ -203,12 +204,12 @@ class Judge:
     def _put(self, adapter_dir: Path | None) -> str:
         if adapter_dir is None:
             return ""
-        self._writer.put(_JUDGED, adapter_dir)
+        self.writer.put(_JUDGED, adapter_dir)
         return _JUDGED
 
     def _take_away(self, adapter: str) -> None:
         if adapter:
-            self._writer.drop(adapter)
+            self.writer.drop(adapter)
 
 
 def measure(verses: Sequence[Verse], memory: Memory, lexicon: Lexicon) -> Figures:

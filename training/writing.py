@@ -25,7 +25,7 @@ from lyrics.form import Form
 
 NUM_SLOTS = 32
 MAX_LEN = 512
-MAX_TAKE_TOKENS = 192
+MAX_TAKE_TOKENS = 128
 """Of a free text: a dozen sung lines."""
 TEMPERATURE, TOP_P = 0.8, 0.95
 PATIENCE_S = 900.0
