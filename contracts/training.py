@@ -302,13 +302,16 @@ class TrainEvent(BaseModel):
     | stage | `{stage}` |
     | step | `{loss, learning_rate, tokens, seconds}`: of this update; the loss is nats a token |
     | validation | `{loss, bits_per_byte}` and what else was measured |
-    | sample | `{prompt, form: words or "", text, rhymes, metre, copied, longest_copy}` |
+    | sample | `{prompt, form: words or "", text, rhymes, metre, copied, longest_copy, nearest}`, see below |
     | table | a `Table` |
     | saved | `{key, is_best}`: the folder in the bucket that the run can go on from, its manifest written |
     | machine | `{cpu, memory_bytes, gpu, gpu_memory_bytes}`: shares 0 to 1, None without a GPU |
     | log | `{words}` |
     | done | `{folder, best_step, card, tokens, seconds}`: the adapter's files, on this machine |
     | refused | `{code, words}`: why it cannot go on, for the run's owner |
+
+    Of a sample, `rhymes`, `metre` and `copied` are shares of its lines and `longest_copy` is words, as in `Measures`;
+    `nearest` is `{line, ratio}`: of all lines of the training songs the nearest to any of its own, 1.0 the same; or None.
     """
 
     model_config = ConfigDict(frozen=True)
