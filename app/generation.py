@@ -134,6 +134,29 @@ def voices(session: Session, writer_id: UUID | None) -> list[VoiceCard]:
     return [_voice_of(row, shared) for row in rows] + shared
 
 
+def check_voice(session: Session, writer_id: UUID, voice: str) -> None:
+    """Whether a voice can write for this person, in the menu or not.
+
+    Raises:
+        BadInput: there is no such voice, or it cannot serve; with the reason.
+        VoicesAway: the inference service does not answer.
+    """
+    known = {card.id: card for card in voices(session, writer_id)}
+    if voice not in known and (card := _unpublished(session, writer_id, voice)):
+        known[voice] = card
+    if voice not in known:
+        names = ", ".join(sorted(known)[:8]) or "none yet: add one with `ghost checkpoints add`"
+        raise BadInput(
+            f"There is no voice called {voice[:80]!r}. Voices: {names}.", code="unknown_voice", field="voice"
+        )
+    if known[voice].state == "refused":
+        raise BadInput(
+            f"The voice {voice!r} cannot serve: {known[voice].reason}. Choose another.",
+            code="voice_refused",
+            field="voice",
+        )
+
+
 def _voice_of(adapter: Adapter, shared: list[VoiceCard]) -> VoiceCard:
     """An adapter as an entry of the menu. It serves as long as its base does."""
     base = next((card for card in shared if card.id == adapter.base and card.kind == "checkpoint"), None)
@@ -172,8 +195,10 @@ def parse(values: dict[str, Any]) -> Request:
         raise bad_input_of(error) from None
 
 
-def start(session: Session, writer_id: UUID, request: Request) -> Started:
+def start(session: Session, writer_id: UUID, request: Request, *, answer_s: float = ANSWER_S) -> Started:
     """Reserve the allowance, store the row, and let the text begin. Commits.
+
+    `answer_s` is how long to wait for the service's word on it; what it refuses later is said in the generation.
 
     Raises:
         BadInput: the prompt is empty, too long or not text, there is no such voice, or nothing can be written there.
@@ -185,7 +210,7 @@ def start(session: Session, writer_id: UUID, request: Request) -> Started:
     """
     prompt = _checked_prompt(request)
     placed = _placed(prompt, request)
-    _check_voice(session, writer_id, request.voice)
+    check_voice(session, writer_id, request.voice)
     if request.lyric_id:
         get_lyric(session, writer_id, request.lyric_id)
         keep_version(session, writer_id, request.lyric_id, VersionReason.BEFORE_WRITE)
@@ -217,7 +242,7 @@ def start(session: Session, writer_id: UUID, request: Request) -> Started:
         **params.model_dump(),
     )
     live = relay().launch(row.id, asked, row.num_takes, lambda offers: _as_asked(request, placed, offers))
-    if live.answered.wait(ANSWER_S) and live.refusal and not live.num_events:
+    if live.answered.wait(answer_s) and live.refusal and not live.num_events:
         raise live.refusal
     return Started(row.id, events_url(row.id), row.placed)
 
@@ -375,23 +400,6 @@ def _bound(params: SamplingParams, form: Form | None) -> int:
         return params.n * params.max_tokens
     lines = (TOKENS_A_SYLLABLE * line.max_syllables + TOKENS_A_LINE for line in form.line_forms())
     return num_takes(form.model_dump(), params.n) * min(MAX_TOKENS, sum(lines))
-
-
-def _check_voice(session: Session, writer_id: UUID, voice: str) -> None:
-    known = {card.id: card for card in voices(session, writer_id)}
-    if voice not in known and (card := _unpublished(session, writer_id, voice)):
-        known[voice] = card
-    if voice not in known:
-        names = ", ".join(sorted(known)[:8]) or "none yet: add one with `ghost checkpoints add`"
-        raise BadInput(
-            f"There is no voice called {voice[:80]!r}. Voices: {names}.", code="unknown_voice", field="voice"
-        )
-    if known[voice].state == "refused":
-        raise BadInput(
-            f"The voice {voice!r} cannot serve: {known[voice].reason}. Choose another.",
-            code="voice_refused",
-            field="voice",
-        )
 
 
 def _unpublished(session: Session, writer_id: UUID, voice: str) -> VoiceCard | None:

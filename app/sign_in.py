@@ -21,7 +21,7 @@ from app.db import unit_of_work
 from app.errors import BadInput, NotFound, NotSignedIn, TooMany
 from app.plain_text import checked_text
 from contracts.settings import Settings
-from models import Generation, Lyric, User
+from models import Feedback, Generation, Lyric, User
 from models.generation import OPEN_STATES
 from models.throttle import forget, hit, seconds_left
 from models.user import user_by_email
@@ -177,3 +177,4 @@ def _adopt(session: Session, guest_id: UUID, user: User) -> None:
     # What is still being written stays the guest's: its reservation must go back to where it was taken from.
     over = Generation.state.not_in(OPEN_STATES)
     session.execute(update(Generation).where(Generation.user_id == guest_id, over).values(user_id=user.id))
+    session.execute(update(Feedback).where(Feedback.user_id == guest_id).values(user_id=user.id))
