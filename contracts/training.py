@@ -311,7 +311,7 @@ class TrainEvent(BaseModel):
     | refused | `{code, words}`: why it cannot go on, for the run's owner |
 
     Of a sample, `rhymes`, `metre` and `copied` are shares of its lines and `longest_copy` is words, as in `Measures`;
-    `nearest` is `{line, ratio}`: of the lines of the training songs the nearest to any of its own, 1.0 the same; or None.
+    `nearest` is `{line, ratio}`: the training songs' line nearest to any of its own, 1.0 being the same; or None.
     """
 
     model_config = ConfigDict(frozen=True)
