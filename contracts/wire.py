@@ -67,8 +67,8 @@ class SamplingParams(BaseModel):
 
 
 class CompletionRequest(SamplingParams):
-    """`POST /v1/completions`. `framed` puts the checkpoint's own frame (its chat template) before the prompt; an adapter
-    has learned songs as they stand and gets none.
+    """`POST /v1/completions`. `framed` puts the checkpoint's own frame (its chat template) before the prompt; adapters
+    have learned songs as they stand and get none.
 
     `form` is a `lyrics.form.Form` as JSON: the stanza that is to be written. A prompt that ends within a line has begun
     the form's first line. With a form the text ends with its last line, so `max_tokens` and `stop` say nothing; in

@@ -11,9 +11,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -153,11 +154,41 @@ def fetch(bucket: Bucket, listing: Listing, cache: Path, progress: Progress = qu
     """
     manifest = _usable(listing)
     target = cache / "checkpoints" / listing.name / listing.digest[:16]
-    verified = VerifiedFiles(cache / "verified.json")
-    total = sum(entry.size_bytes for entry in manifest.files)
+    fetch_files(
+        bucket,
+        checkpoint_key(listing.name, ""),
+        manifest.files,
+        target,
+        cache / "verified.json",
+        partial(CheckpointCorrupt, listing.name),
+        progress,
+    )
+    for old in target.parent.iterdir():
+        if old != target:
+            shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def fetch_files(
+    bucket: Bucket,
+    folder: str,
+    files: Sequence[FileEntry],
+    target: Path,
+    memory: Path,
+    corrupt: Callable[[str], Exception],
+    progress: Progress = quiet,
+) -> None:
+    """Have in `target` exactly these files of the bucket's `folder`, which ends with a slash: verified, and links where
+    the bucket is local. `memory` remembers what was verified; `corrupt` makes the error that says why a file is not.
+
+    Raises:
+        BucketAway: the bucket cannot be reached.
+    """
+    verified = VerifiedFiles(memory)
+    total = sum(entry.size_bytes for entry in files)
     before = 0
-    for entry in manifest.files:
-        key, place = checkpoint_key(listing.name, entry.path), target / entry.path
+    for entry in files:
+        key, place = folder + entry.path, target / entry.path
         place.parent.mkdir(parents=True, exist_ok=True)
         report = _reporter(progress, "verifying", before, total)
         stored = bucket.local_path(key)
@@ -170,14 +201,12 @@ def fetch(bucket: Bucket, listing: Listing, cache: Path, progress: Progress = qu
                 try:
                     bucket.download(key, place, _reporter(progress, "downloading", before, total))
                 except NoSuchKey:
-                    raise CheckpointCorrupt(listing.name, f"{entry.path} is missing") from None
-        _check(bucket, listing.name, entry, file, verified, report)
+                    raise corrupt(f"{entry.path} is missing") from None
+        if not file.is_file():
+            bucket.read(folder + MANIFEST)  # the whole bucket may be away: that is no corruption
+        _check(entry, file, verified, corrupt, report)
         before += entry.size_bytes
     verified.save()
-    for old in target.parent.iterdir():
-        if old != target:
-            shutil.rmtree(old, ignore_errors=True)
-    return target
 
 
 def verify(bucket: Bucket, listing: Listing, cache: Path, progress: Progress = quiet) -> None:
@@ -200,17 +229,20 @@ def _usable(listing: Listing) -> CheckpointManifest:
 
 
 def _check(
-    bucket: Bucket, name: str, entry: FileEntry, file: Path, verified: VerifiedFiles, report: Callable[[int], None]
+    entry: FileEntry,
+    file: Path,
+    verified: VerifiedFiles,
+    corrupt: Callable[[str], Exception],
+    report: Callable[[int], None],
 ) -> None:
     try:
         size = file.stat().st_size
     except FileNotFoundError:
-        bucket.read(checkpoint_manifest_key(name))  # the whole bucket may be away: that is no corruption
-        raise CheckpointCorrupt(name, f"{entry.path} is missing") from None
+        raise corrupt(f"{entry.path} is missing") from None
     if size != entry.size_bytes:
-        raise CheckpointCorrupt(name, f"{entry.path} has {size} bytes, its manifest says {entry.size_bytes}")
+        raise corrupt(f"{entry.path} has {size} bytes, its manifest says {entry.size_bytes}")
     if not verified.holds(file, entry, report):
-        raise CheckpointCorrupt(name, f"the checksum of {entry.path} is not the one in its manifest")
+        raise corrupt(f"the checksum of {entry.path} is not the one in its manifest")
 
 
 class VerifiedFiles:

@@ -90,6 +90,7 @@ class Studio:
     patience_s: float
     turns: asyncio.Semaphore
     """Lines that all crafted texts of a voice write at once: each takes several slots, and others want to write too."""
+    adapter: str = ""
 
 
 async def craft(studio: Studio, prepared: Prepared) -> AsyncGenerator[Line | None, None]:
@@ -199,6 +200,7 @@ async def _brought(studio: Studio, draft: Draft, formed: Formed, num_takes: int,
                 lambda pieces: studio.drop(inbox, pieces),
                 formed=formed,
                 num_takes=num_takes,
+                adapter=studio.adapter,
             )
             break
         except QueueFull as full:

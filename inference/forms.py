@@ -25,12 +25,13 @@ from lyrics.arpabet import parse
 from lyrics.clean import normalised_words
 from lyrics.constraint import Stanza
 from lyrics.ends import Impossible, Written
-from lyrics.form import Form, SyllableRange
+from lyrics.form import Form, Originality, SyllableRange
 from lyrics.originality import IndexUnreadable, OriginalityIndex
 from lyrics.phones import Lexicon, normal
 from lyrics.syllables import words_of
 
 MAX_OFFERS = 3
+LEARNED, LEARNED_RUN = "the songs of this voice", 6
 CONTEXT_WORDS = 16  # before the stanza: more than any run that originality follows
 
 
@@ -131,8 +132,11 @@ class Prepared:
         )
 
 
-def prepare(wanted: CompletionRequest, speller: Speller, indexes: Path) -> Prepared:
-    """Make the request's form ready; `indexes` is the folder of originality indexes.
+def prepare(
+    wanted: CompletionRequest, speller: Speller, indexes: Path, learned: OriginalityIndex | None = None
+) -> Prepared:
+    """Make the request's form ready; `indexes` is the folder of originality indexes. A form that names none is kept
+    from six words in a row of `learned`, the songs that the voice was trained on.
 
     Raises:
         BadForm: the form or a pronunciation cannot be read, or there is no such index.
@@ -142,6 +146,8 @@ def prepare(wanted: CompletionRequest, speller: Speller, indexes: Path) -> Prepa
     own = _pronunciations(wanted.pronunciations)
     lexicon = Lexicon(own) if own else Lexicon()
     index = _index(form, indexes)
+    if index is None and learned is not None and LEARNED_RUN in learned.sizes:
+        index, form = learned, form.model_copy(update={"originality": Originality(dataset=LEARNED, n=LEARNED_RUN)})
     begun = f"{wanted.prompt}|".splitlines()[-1][:-1]
     try:
         stanza = _stanza(form, speller, lexicon, own, index, begun)
@@ -243,7 +249,10 @@ def _offers(
             _stanza(near, speller, lexicon, own, index, begun)
         except ValueError:
             continue
-        yield Offer(words=words, form=near.model_dump(mode="json", exclude_defaults=True))
+        # The hold of a voice on its own songs is no part of what was asked, nor can it be asked for by name.
+        is_asked = not near.originality or near.originality.dataset != LEARNED
+        unasked = None if is_asked else {"originality"}
+        yield Offer(words=words, form=near.model_dump(mode="json", exclude_defaults=True, exclude=unasked))
         num += 1
         if num == MAX_OFFERS:
             return

@@ -24,7 +24,7 @@ from inference.forms import BadForm, Prepared, prepare
 from inference.sequence import Piece
 from inference.telemetry import Telemetry
 from inference.trie import Unspellable
-from inference.voices import Voice, Voices
+from inference.voices import Loan, Voices
 
 SHORTEST_LYRIC = 200
 LONGEST_LINE = 400
@@ -55,40 +55,41 @@ async def write(
         EngineStopped, EngineFailed: the engine is gone, or went while it was writing.
     """
     began = monotonic()
-    borrowing = asyncio.create_task(voices.borrow(wanted.model))
+    borrowing = asyncio.create_task(voices.borrow(wanted.model, wanted.user))
     try:
         while not (await asyncio.wait({borrowing}, timeout=heartbeat_s))[0]:
             yield None
-        voice = borrowing.result()
+        loan = borrowing.result()
     except BaseException:
         borrowing.add_done_callback(partial(_give_back_late, voices))
         borrowing.cancel()
         raise
     try:
-        async with aclosing(_write(voice, postman, telemetry, wanted, began, heartbeat_s)) as completions:
+        async with aclosing(_write(loan, postman, telemetry, wanted, began, heartbeat_s)) as completions:
             async for completion in completions:
                 yield completion
     finally:
-        voices.give_back(voice)
+        voices.give_back(loan)
 
 
-def _give_back_late(voices: Voices, borrowing: asyncio.Task[Voice]) -> None:
+def _give_back_late(voices: Voices, borrowing: asyncio.Task[Loan]) -> None:
     """Give back a voice that came after the one who wanted it had left."""
     if not borrowing.cancelled() and borrowing.exception() is None:
         voices.give_back(borrowing.result())
 
 
 async def _write(
-    voice: Voice,
+    loan: Loan,
     postman: Postman,
     telemetry: Telemetry,
     wanted: CompletionRequest,
     began: float,
     heartbeat_s: float,
 ) -> AsyncGenerator[Completion | None, None]:
-    prepared = await asyncio.to_thread(_prepare, voice, wanted) if wanted.form is not None else None
-    progress = _Progress(wanted, (prepared and prepared.num_takes) or wanted.n)
-    trip = _Trip(voice, postman, wanted, prepared, progress, heartbeat_s)
+    voice = loan.voice
+    prepared = await asyncio.to_thread(_prepare, loan, wanted) if wanted.form is not None else None
+    progress = _Progress(wanted, (prepared and prepared.num_takes) or wanted.n, loan.load_ms)
+    trip = _Trip(loan, postman, wanted, prepared, progress, heartbeat_s)
     source = trip.crafted() if prepared and prepared.form.mode == "crafted" else trip.streamed()
     outcome = "cancelled"
     try:
@@ -118,6 +119,7 @@ async def _write(
             "completion",
             id=progress.id,
             voice=voice.name,
+            adapter=loan.adapter and loan.adapter.listing.name,
             outcome=outcome,
             form=prepared.form.mode if prepared else None,
             prompt_tokens=progress.num_prompt_tokens,
@@ -127,14 +129,15 @@ async def _write(
         )
 
 
-def _prepare(voice: Voice, wanted: CompletionRequest) -> Prepared:
+def _prepare(loan: Loan, wanted: CompletionRequest) -> Prepared:
     """The request's form, ready for this voice.
 
     Raises:
         BadForm, ImpossibleForm: why it is refused.
     """
+    voice, learned = loan.voice, loan.adapter.index if loan.adapter else None
     try:
-        return prepare(wanted, voice.engine.speller(), voice.indexes)
+        return prepare(wanted, voice.engine.speller(), voice.indexes, learned)
     except Unspellable as error:
         raise BadForm(f"the voice {voice.name!r} cannot keep a form: {error}") from None
 
@@ -144,16 +147,19 @@ class _Trip:
 
     def __init__(
         self,
-        voice: Voice,
+        loan: Loan,
         postman: Postman,
         wanted: CompletionRequest,
         prepared: Prepared | None,
         progress: _Progress,
         heartbeat_s: float,
     ) -> None:
+        voice = loan.voice
         self._engine = voice.engine
+        self._adapter = loan.adapter.key if loan.adapter else ""
         self._turns = voice.turns
-        self._frame = voice.manifest.frame if wanted.framed else None
+        frame = "" if loan.adapter else voice.manifest.frame  # adapters have learned songs as they stand
+        self._frame = frame if wanted.framed else None
         self._postman = postman
         self._prepared = prepared
         self._progress = progress
@@ -172,7 +178,14 @@ class _Trip:
         progress.num_prompt_tokens = len(prompt_ids)
         inbox = Inbox()
         formed = prepared and Formed(prepared.begin, num_typed_bytes=len(prepared.typed.encode()))
-        engine.add(progress.id, prompt_ids, self._params, partial(self._postman.drop, inbox), formed=formed or None)
+        engine.add(
+            progress.id,
+            prompt_ids,
+            self._params,
+            partial(self._postman.drop, inbox),
+            formed=formed or None,
+            adapter=self._adapter,
+        )
         texts = [""] * progress.num_takes
         try:
             while progress.unfinished:
@@ -198,6 +211,7 @@ class _Trip:
             seed,
             self._heartbeat_s,
             self._turns,
+            self._adapter,
         )
         self._progress.num_prompt_tokens = len(await asyncio.to_thread(self._encode, ""))
         async with aclosing(craft(studio, self._prepared)) as lines:
@@ -244,7 +258,7 @@ def _without_beginning(text: str, num_chars: int) -> str:
 class _Progress:
     """How far one request is, and its pieces as completions."""
 
-    def __init__(self, wanted: CompletionRequest, num_takes: int) -> None:
+    def __init__(self, wanted: CompletionRequest, num_takes: int, load_ms: int) -> None:
         self.id = f"cmpl-{uuid4().hex}"
         self.num_takes = num_takes
         self.num_prompt_tokens = 0
@@ -252,6 +266,7 @@ class _Progress:
         self.unfinished = set(range(num_takes))
         self.ttft_s: float | None = None
         self._model = wanted.model
+        self._load_ms: int | None = load_ms
         self._created = int(time())
         self._reasons: set[FinishReason] = set()
         self._tokens_of_lines: dict[int, int] = {}
@@ -302,7 +317,15 @@ class _Progress:
             completion_tokens=self.num_tokens,
             total_tokens=self.num_prompt_tokens + self.num_tokens,
         )
-        return Completion(id=self.id, created=self._created, model=self._model, choices=choices, usage=usage)
+        load_ms, self._load_ms = self._load_ms, None
+        return Completion(
+            id=self.id,
+            created=self._created,
+            model=self._model,
+            choices=choices,
+            usage=usage,
+            voice_load_ms=load_ms,
+        )
 
 
 def whole(completions: list[Completion]) -> Completion:
@@ -315,4 +338,5 @@ def whole(completions: list[Completion]) -> Completion:
         choice.finish_reason = piece.finish_reason or choice.finish_reason
         choice.score = piece.score if piece.score is not None else choice.score
     last = completions[-1]
-    return last.model_copy(update={"choices": [choice for _, choice in sorted(choices.items())]})
+    ordered = [choice for _, choice in sorted(choices.items())]
+    return last.model_copy(update={"choices": ordered, "voice_load_ms": completions[0].voice_load_ms})

@@ -28,8 +28,9 @@ from inference.delivery import Postman
 from inference.engine import EngineStopped, PromptTooLong, QueueFull
 from inference.forms import BadForm, ImpossibleForm
 from inference.generation import EngineFailed, whole, write
+from inference.refusals import Stopping, UnknownVoice, VoiceRefused, VoicesBusy
 from inference.telemetry import CONTENT_TYPE, Telemetry
-from inference.voices import Stopping, UnknownVoice, VoiceRefused, Voices, VoicesBusy
+from inference.voices import Voices
 
 AUDIENCE = "inference"
 MAX_BODY_BYTES = 256 * 1024

@@ -2,7 +2,8 @@
 
 A request borrows a voice by name and gives it back. The first to name a cold one starts its load, in a worker thread;
 whoever names it meanwhile waits for the same load, and the other voices go on serving. At most `inference_max_resident`
-are kept: the one that was idle longest makes room. Lives on the event loop; knows nothing of HTTP.
+are kept: the one that was idle longest makes room. A name that no checkpoint has is an adapter's: its base is borrowed,
+and from that the adapter (`inference.adapters`). Lives on the event loop; knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -23,46 +25,19 @@ from contracts.bucket import BucketAway
 from contracts.manifest import CheckpointManifest
 from contracts.settings import Settings
 from contracts.wire import VoiceCard
+from inference.adapters import AdapterListing, Adapters, AdapterShelf, ResidentAdapter
 from inference.checkpoints import CheckpointCorrupt, Listing, Progress, bucket_of, fetch
 from inference.engine import Engine, EngineStats
+from inference.refusals import Stopping, UnknownVoice, VoiceRefused, VoicesBusy
 from inference.shelf import Shelf
 from inference.telemetry import Telemetry
 from inference.trie import Unspellable
 
 KEEP_EVERY_S = 2.0
+SWEEP_EVERY_S = 20.0
+"""How soon adapters that were deleted leave the memory, if nobody asks for them."""
 CRAFTED_LINES = 2
 log = structlog.get_logger()
-
-
-class UnknownVoice(LookupError):
-    """No checkpoint of this name is in the bucket."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"there is no voice {name[:80]!r}; GET /v1/models lists those there are")
-
-
-class VoiceRefused(RuntimeError):
-    """The checkpoint is in the bucket but cannot be served until it is added again."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"the voice {name!r} cannot be used: {reason}")
-        self.reason = reason
-
-
-class VoicesBusy(RuntimeError):
-    """There is no room for one more checkpoint, and all that are resident are in use."""
-
-    retry_after_s = 5
-
-    def __init__(self, name: str, why: str) -> None:
-        super().__init__(f"there is no room to load {name!r} now: {why}")
-
-
-class Stopping(RuntimeError):
-    """The process is on its way out."""
-
-    def __init__(self) -> None:
-        super().__init__("the inference service is shutting down")
 
 
 @dataclass
@@ -73,6 +48,7 @@ class Voice:
     digest: str
     manifest: CheckpointManifest
     engine: Engine
+    adapters: Adapters
     indexes: Path
     """Where the originality indexes lie."""
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CRAFTED_LINES))
@@ -80,6 +56,15 @@ class Voice:
     num_borrowed: int = 0
     last_used: float = field(default_factory=monotonic)
     retired: bool = False
+
+
+@dataclass(frozen=True)
+class Loan:
+    """What a request borrowed: a voice, with one of its adapters or bare, and how long it had to be waited for."""
+
+    voice: Voice
+    adapter: ResidentAdapter | None = None
+    load_ms: int = 0
 
 
 @dataclass
@@ -97,6 +82,7 @@ class Voices:
         self._settings = settings
         self._telemetry = telemetry
         self._shelf = Shelf(lambda: bucket_of(settings), settings.bucket)
+        self._adapter_shelf = AdapterShelf(self._shelf, settings.home / "cache")
         self._preloads = tuple(name.strip() for name in settings.inference_preload.split(",") if name.strip())
         self._due = set(self._preloads)  # preloads that are not resident yet, or whose engine has failed
         self._resident: dict[str, Voice] = {}
@@ -107,8 +93,9 @@ class Voices:
         telemetry.watch(self.stats)
 
     def start(self) -> None:
-        """Begin to keep the preloads resident."""
+        """Begin to keep the preloads resident, and deleted adapters away."""
         self._spawn(self._keep_preloads())
+        self._spawn(self._sweep_adapters())
 
     async def stop(self) -> None:
         """Abort what is being written or loaded and wait for the engines to end."""
@@ -125,13 +112,61 @@ class Voices:
         for voice in self._resident.values():
             self._spawn(asyncio.to_thread(voice.engine.stop))
 
-    async def borrow(self, name: str) -> Voice:
-        """The resident voice `name`, loaded if need be; pair it with `give_back`.
+    async def borrow(self, name: str, user: str = "") -> Loan:
+        """The voice `name` for a person, loaded if need be; pair it with `give_back`.
 
         Raises:
             UnknownVoice, VoiceRefused, VoicesBusy, Stopping: why it cannot be had.
             BucketAway: it is not resident, and the bucket is out of reach.
         """
+        began = monotonic()
+        listings = self._shelf.known() or await self._shelf.fresh()
+        listing = None if name in listings else await self._find_adapter(name, user)
+        if listing is None or listing.manifest is None:
+            voice, is_loaded = await self._borrow_checkpoint(name)
+            return Loan(voice, None, _ms_since(began) if is_loaded else 0)
+        try:
+            voice, is_loaded = await self._borrow_checkpoint(listing.manifest.base)
+        except UnknownVoice:
+            raise VoiceRefused(
+                name, f"its checkpoint {listing.manifest.base!r} is not in the bucket any more"
+            ) from None
+        try:
+            is_loaded |= voice.adapters.state(listing) != "resident"
+            adapter = await voice.adapters.borrow(listing)
+        except BaseException:
+            self._give_back(voice)
+            raise
+        return Loan(voice, adapter, _ms_since(began) if is_loaded else 0)
+
+    def give_back(self, loan: Loan) -> None:
+        """The end of a `borrow`."""
+        if loan.adapter is not None:
+            loan.voice.adapters.give_back(loan.adapter)
+        self._give_back(loan.voice)
+
+    async def _find_adapter(self, name: str, user: str) -> AdapterListing | None:
+        """The adapter of this id, if there is one; a stranger's is none.
+
+        Raises:
+            UnknownVoice: it is somebody else's, or it was deleted.
+            VoiceRefused: its manifest cannot be used.
+        """
+        try:
+            listing = await self._adapter_shelf.find(name, or_known=True)
+        except UnknownVoice:
+            for voice in self._resident.values():
+                voice.adapters.retire(name)
+            return None
+        if not listing.is_for(user):
+            raise UnknownVoice(name)
+        if listing.manifest is None or listing.reason:
+            raise VoiceRefused(name, listing.reason)
+        return listing
+
+    async def _borrow_checkpoint(self, name: str) -> tuple[Voice, bool]:
+        """The resident checkpoint, and whether it had to be waited for."""
+        is_loaded = False
         while True:
             if self._stopping:
                 raise Stopping
@@ -144,13 +179,13 @@ class Voices:
             voice = self._healthy(name)  # it may have come or gone while the bucket was being asked
             if voice is not None and voice.digest == listing.digest:
                 voice.num_borrowed += 1
-                return voice
+                return voice, is_loaded
             if reason := self._why_refused(listing):
                 raise VoiceRefused(name, reason)
+            is_loaded = True
             await asyncio.shield(self._load(listing))
 
-    def give_back(self, voice: Voice) -> None:
-        """The end of a `borrow`."""
+    def _give_back(self, voice: Voice) -> None:
         voice.num_borrowed -= 1
         voice.last_used = monotonic()
         if voice.retired and not voice.num_borrowed:
@@ -168,7 +203,11 @@ class Voices:
             listings = self._shelf.known()
             if not listings:
                 raise
-        return [self._card(listing) for _, listing in sorted(listings.items())]
+        shared = [self._adapter_card(listing, listings) for listing in await self._adapter_shelf.shared()]
+        return [
+            *(self._card(listing) for _, listing in sorted(listings.items())),
+            *(card for card in shared if card.id not in listings),
+        ]
 
     async def unready(self) -> BucketAway | str:
         """Why this process cannot write yet, for a person; empty when it can."""
@@ -228,6 +267,37 @@ class Voices:
             }
         )
 
+    def _adapter_card(self, listing: AdapterListing, checkpoints: Mapping[str, Listing]) -> VoiceCard:
+        manifest = listing.manifest
+        if manifest is None:
+            return VoiceCard(id=listing.name, kind="adapter", state="refused", reason=listing.reason)
+        base = checkpoints.get(manifest.base)
+        if base is None or base.manifest is None:
+            under = VoiceCard(id="", state="refused", reason=f"its checkpoint {manifest.base!r} is not in the bucket")
+        else:
+            under = self._card(base)
+        voice = self._resident.get(manifest.base)
+        if voice is not None and under.state == "resident":
+            reason = voice.adapters.why_refused(listing)
+            state = "refused" if reason else voice.adapters.state(listing) or "cold"
+        else:
+            reason = listing.reason or under.reason
+            state = "refused" if listing.reason else "cold" if under.state == "resident" else under.state
+        return under.model_copy(
+            update={
+                "id": listing.name,
+                "created": int(manifest.created_at.timestamp()),
+                "kind": "adapter",
+                "base": manifest.base,
+                "number": manifest.number,
+                "title": manifest.title,
+                "licence": manifest.licence,
+                "architecture": manifest.architecture,
+                "state": state,
+                "reason": reason,
+            }
+        )
+
     def _state(self, listing: Listing) -> tuple[str, str]:
         """The state of a voice and what there is to say about it."""
         voice = self._resident.get(listing.name)
@@ -259,9 +329,12 @@ class Voices:
             if self._stopping or listing.manifest is None:
                 await asyncio.to_thread(engine.stop)
                 raise Stopping
-            self._resident[name] = Voice(
-                name, listing.digest, listing.manifest, engine, self._settings.home / "indexes"
+            settings = self._settings
+            adapters = Adapters(
+                engine, listing.manifest, self._shelf, settings.home / "cache", settings.inference_max_adapters
             )
+            indexes = settings.home / "indexes"
+            self._resident[name] = Voice(name, listing.digest, listing.manifest, engine, adapters, indexes)
             self._due.discard(name)
             outcome = "loaded"
             self._telemetry.load_s.labels(name).observe(monotonic() - began)
@@ -356,10 +429,22 @@ class Voices:
                         waits[name] = str(error)
             await asyncio.sleep(KEEP_EVERY_S)
 
+    async def _sweep_adapters(self) -> None:
+        """Drop adapters whose manifests are gone."""
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            for name in {name for voice in self._resident.values() for name in voice.adapters.names()}:
+                with suppress(BucketAway, UnknownVoice, VoiceRefused):
+                    await self._find_adapter(name, "")
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _ms_since(began: float) -> int:
+    return max(1, round(1000 * (monotonic() - began)))
 
 
 def _learn_words(name: str, engine: Engine) -> None:

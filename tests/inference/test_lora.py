@@ -69,7 +69,7 @@ def test_it_works(oracle: Oracle, adapters: list[Path]) -> None:
 
 
 def test_eight_adapters_and_none_in_one_batch_write_as_each_does_alone(oracle: Oracle, adapters: list[Path]) -> None:
-    sizes = {None: 33, **{nth: 5 + 17 * nth for nth in range(NUM_ADAPTERS)}}
+    sizes: dict[int | None, int] = {None: 33, **{nth: 5 + 17 * nth for nth in range(NUM_ADAPTERS)}}
     alone = {}
     for nth, size in sizes.items():
         engine = with_adapters(load(oracle.directory), adapters)
