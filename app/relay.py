@@ -231,6 +231,8 @@ class Relay:
             live.tokens_used = completion.usage.completion_tokens
             live.prompt_tokens = completion.usage.prompt_tokens
         events = []
+        if completion.voice_load_ms is not None:
+            events.append(live.event("voice", {"load_ms": completion.voice_load_ms}))
         for choice in completion.choices:
             words = choice.text.replace("\0", "\N{REPLACEMENT CHARACTER}")  # Postgres keeps no NUL
             lines = [line.model_dump(mode="json") for line in choice.lines]

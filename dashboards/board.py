@@ -33,7 +33,7 @@ STATE_WORDS = {
     "cancelled": "Cancelled",
 }
 LOG_SHOWN = 100
-SAMPLES_SHOWN = 12
+SAMPLES_SHOWN = 24
 GIB = 2**30
 Events = Sequence[EventView]
 
@@ -114,13 +114,16 @@ def bits(events: Events) -> tuple[go.Figure, str]:
 
 
 def samples(events: Events) -> list[Component]:
-    """What the network wrote at each look, the newest first."""
+    """What the network wrote at its last look, and folded away what it wrote before."""
     found = sorted((event for event in events if event.kind == "sample"), key=lambda e: (-e.step, e.nth))
     if not found:
         return [html.P("Samples come at the first look at the held-out songs.", className="hint")]
-    return [
-        sample(event.payload, f"Step {event.step:,}" if event.step else "Before") for event in found[:SAMPLES_SHOWN]
-    ]
+    drawn = [(event.step, sample(event.payload, f"Step {event.step:,}" if event.step else "Before")) for event in found]
+    last = [one for step, one in drawn if step == found[0].step]
+    earlier = [one for step, one in drawn if step != found[0].step][:SAMPLES_SHOWN]
+    if not earlier:
+        return last
+    return [*last, html.Details([html.Summary("Earlier", id="run-earlier"), *earlier], className="earlier")]
 
 
 def sample(payload: dict[str, Any], caption: str = "") -> Component:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qs
 from uuid import UUID
 
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from app import form, generation, lyric
+from app import adapter, form, generation, lyric
 from app.auth import Writer, current_writer, ensure_writer
 from app.db import unit_of_work
 from app.errors import AppError, NotFound
@@ -272,23 +273,53 @@ def arrive(_since: float) -> dict[str, Any] | None:
 
 
 def list_voices(
-    _ticks: int | None, _clicks: int | None, chosen: str | None
+    _ticks: int | None, _clicks: int | None, search: str | None, chosen: str | None
 ) -> tuple[list[dict[str, Any]], str | None, str, bool]:
-    """The menu's options, the voice to choose, a word on the list as a whole, and whether it stands still."""
+    """The menu's options, the voice to choose, a word on the list as a whole, and whether it stands still.
+
+    The address may name a voice (`?voice=`), also one of the writer's own that is not published.
+    """
+    asked = voice_in(search)
     try:
         writer = current_writer()
         with unit_of_work() as session:
             cards = generation.voices(session, writer.id if writer else None)
+            tried = [_tried(session, writer, name, cards) for name in {asked, chosen} if name]
     except AppError as error:
         return [], chosen, f"{NO_VOICE} {error.message} Looking again by itself.", False
+    options = [_voice_option(card) for card in cards] + [option for option in tried if option]
     able = [card.id for card in sorted(cards, key=lambda card: card.state != "resident") if card.state != "refused"]
+    able += [option["value"] for option in tried if option]
     note = "" if able else "No voice is here yet. An operator adds one with `ghost checkpoints add`."
-    value = chosen if chosen in able else next(iter(able), None)
+    is_named = ctx.triggered_id in (None, "url") or chosen is None  # else the writer has chosen since
+    wanted = asked if is_named and asked in able else chosen
+    value = wanted if wanted in able else next(iter(able), None)
     is_still = bool(able) and all(card.state != "loading" for card in cards)
-    return [_voice_option(card) for card in cards], value, note, is_still
+    return options, value, note, is_still
 
 
-def _voice_option(card: VoiceCard) -> dict[str, Any]:
+def voice_in(search: str | None) -> str:
+    """The voice that an address names.
+
+    >>> voice_in("?voice=cowboy"), voice_in("")
+    ('cowboy', '')
+    """
+    return parse_qs((search or "").removeprefix("?")).get("voice", [""])[0]
+
+
+def _tried(session: Any, writer: Writer | None, name: str, cards: list[VoiceCard]) -> dict[str, Any] | None:
+    """A voice of the writer's that is not in the menu, as an option all the same."""
+    if writer is None or any(card.id == name for card in cards):
+        return None
+    try:
+        view = adapter.get(session, writer.id, name)
+    except AppError:
+        return None
+    card = VoiceCard(id=view.id, kind="adapter", title=view.title, number=view.number, licence=view.licence)
+    return _voice_option(card, "Not published: only you can write with it")
+
+
+def _voice_option(card: VoiceCard, state: str = "") -> dict[str, Any]:
     title = (card.title or card.id) + (f" v{card.number}" if card.number else "")
     return {
         "value": card.id,
@@ -298,7 +329,7 @@ def _voice_option(card: VoiceCard) -> dict[str, Any]:
             className=f"voice voice-{card.state}",
             children=[
                 html.Span([title, html.Small(size(card.num_parameters))], className="voice-name"),
-                html.Span(card.reason or STATE_WORDS[card.state], className="voice-state"),
+                html.Span(state or card.reason or STATE_WORDS[card.state], className="voice-state"),
                 html.Span(f"Licence: {card.licence}", className="voice-licence"),
             ],
         ),
@@ -321,6 +352,7 @@ def register(dash_app: Dash) -> None:
         Output("voices-poll", "disabled"),
         Input("voices-poll", "n_intervals"),
         Input("voice-menu", "n_clicks"),
+        Input("url", "search"),
         State("voice", "value"),
     )(list_voices)
 

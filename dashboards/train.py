@@ -56,23 +56,23 @@ class Number(NamedTuple):
     label: str
     low: float
     high: float
-    step: float | str
+    step: float
     hint: str
 
 
 NUMBERS = {
     "epochs": Number("Epochs", 0.05, 50, 0.05, "times that each song is read"),
-    "learning_rate": Number("Learning rate", 1e-6, 1e-2, "any", "the highest; it warms up and falls by a cosine"),
+    "learning_rate": Number("Learning rate", 1e-6, 1e-2, 1e-6, "at its highest"),
     "lora_rank": Number("LoRA rank", 1, 64, 1, "how much the adapter can hold"),
-    "lora_alpha": Number("LoRA alpha", 0.5, 256, 0.5, "how loud the adapter is; usually twice the rank"),
+    "lora_alpha": Number("LoRA alpha", 0.5, 256, 0.5, "usually twice the rank"),
     "lora_dropout": Number("LoRA dropout", 0, 0.5, 0.01, "against learning by heart"),
-    "max_len": Number("Longest song", 64, 2048, 1, "tokens of the longest song kept whole"),
+    "max_len": Number("Longest song", 64, 2048, 1, "tokens kept whole"),
     "batch_tokens": Number("Batch", 256, 131_072, 1, "tokens for one update"),
     "weight_decay": Number("Weight decay", 0, 1, 0.01, ""),
     "warmup_share": Number("Warm-up", 0, 0.5, 0.01, "share of the updates"),
-    "patience": Number("Patience", 1, 50, 1, "looks without gain before an early stop"),
-    "num_evaluations": Number("Looks", 1, 50, 1, "at the held-out songs, with samples"),
-    "seed": Number("Seed", 0, 2**31 - 1, 1, "the same seed and songs give the same voice"),
+    "patience": Number("Patience", 1, 50, 1, "looks without gain, then it stops"),
+    "num_evaluations": Number("Looks", 1, 50, 1, "at the held-out songs"),
+    "seed": Number("Seed", 0, 2**31 - 1, 1, "the same again gives the same voice"),
 }
 SWITCHES = {
     "gradient_checkpointing": "Gradient checkpointing: less memory, more time",
@@ -331,8 +331,8 @@ def reckon(_ticks: int | None, _touched: object, *dials: Any) -> tuple[Any, Any,
     is_known = view.quote is not None or view.job is None or view.job.is_over
     known = {effort: Quote.model_validate(one.quote) for effort, one in found.items() if one.quote}
     if view.quote is None:
-        return _measuring(view), effort_cards({}), {"why": _why_not(view)}, is_known
-    terms = {"max_minutes": view.quote["max_minutes"], "why": " ".join(view.refusals)}
+        return _measuring(view), effort_cards({}), {"why": _why_not(view), "config": view.config}, is_known
+    terms = {"max_minutes": view.quote["max_minutes"], "why": " ".join(view.refusals), "config": view.config}
     return quoted(view, known[wanted.request.effort]), effort_cards(known), terms, is_known
 
 
@@ -408,6 +408,12 @@ def _refusals(view: QuoteView) -> list[Component]:
     return [refusal(words) for words in view.refusals]
 
 
+def settle(terms: dict[str, Any] | None) -> list[str]:
+    """What stands in the numbers that nobody has set: what would be used."""
+    config = (terms or {}).get("config") or {}
+    return [f"{config[name]:g}" if name in config else "" for name in NUMBERS]
+
+
 def dress(title: str | None, terms: dict[str, Any] | None) -> tuple[bool, str]:
     """Whether the training can be asked for, and why not."""
     if not terms or terms.get("why"):
@@ -471,6 +477,7 @@ def register(dash_app: Dash) -> None:
     callback(*told, *asked_anew, *(Input(*dial) for dial in dials))(reckon)
     may = Output("train-start", "disabled"), Output("train-why", "children")
     callback(*may, Input("train-title", "value"), Input("train-terms", "data"))(dress)
+    callback([Output(f"advanced-{name}", "placeholder") for name in NUMBERS], Input("train-terms", "data"))(settle)
     shared = Output("train-share", "hidden"), Output("train-phonemes-words", "children")
     callback(*shared, Input("train-has-phonemes", "value"), Input("train-phonemes", "value"))(show_share)
     against = State("train-titles", "data"), State("train-before", "value")

@@ -29,6 +29,7 @@ from app.routes.craft import Sound, Text
 from app.routes.dataset_answers import DATASET_SCHEMAS
 from app.routes.dataset_paths import dataset_paths
 from app.routes.describe import last_event_id, path_id, verb
+from app.routes.loop_paths import LOOP_SCHEMAS, loop_paths
 from app.routes.lyrics import LyricChange, NewLyric
 from app.routes.training_answers import TRAINING_SCHEMAS
 from app.routes.training_paths import training_paths
@@ -57,11 +58,13 @@ SCHEMAS: tuple[type[BaseModel], ...] = (
     Voices,
     *DATASET_SCHEMAS,
     *TRAINING_SCHEMAS,
+    *LOOP_SCHEMAS,
 )
 
 OPEN: Json = {"security": []}
 EVENTS = (
-    "Server-sent events. `token` {take, text}: a piece of text. `line` {take, number, text, num_syllables, ...}: the "
+    "Server-sent events. `voice` {load_ms}: how long the voice took to be loaded, 0 when it was in memory. `token` "
+    "{take, text}: a piece of text. `line` {take, number, text, num_syllables, ...}: the "
     "evidence of a line that was written to a form, as `LineEvidence`, after the text that ended it. `done` {state, "
     "takes, usage}: the end, also of a cancelled one. `error` {code, message, offers}: the end of a failed one, as "
     "`GenerationFailure`. Each has an `id`; send the last one seen as `Last-Event-ID` to go on from there."
@@ -97,7 +100,7 @@ def document() -> Json:
             "schemas": schemas,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "`ghost token create`"}},
         },
-        "paths": _paths() | dataset_paths() | training_paths(),
+        "paths": _paths() | dataset_paths() | training_paths() | loop_paths(),
     }
 
 

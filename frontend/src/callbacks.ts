@@ -8,6 +8,7 @@ import { tell } from "./notice.ts";
 import { isAnalysis, isAway, isBuilder } from "./rooms.ts";
 import { dressWrite, NO_VOICE, type Settings } from "./shelf.ts";
 import { Studio, type Opened } from "./studio.ts";
+import { choose } from "./voice.ts";
 import { arrived, type Writer } from "./writer.ts";
 
 const DEEDS: Record<string, DeedKind> = { "next-line": "next_line", fill: "fill", rewrite: "rewrite", verse: "verse" };
@@ -55,6 +56,14 @@ function spiceWord(spice: number): string {
   if (spice < 0.95) return "warm";
   if (spice < 1.3) return "hot";
   return "unhinged";
+}
+
+/** The address named a voice, and another was chosen since: a reload is not to bring the first one back. */
+function forgetAsked(voice: string | null): void {
+  const asked = new URLSearchParams(location.search).get("voice");
+  if (asked === null || asked === voice || isAway()) return;
+  history.replaceState(null, "", location.pathname);
+  window.dispatchEvent(new PopStateEvent("popstate"));
 }
 
 export const callbacks = {
@@ -134,6 +143,8 @@ export const callbacks = {
     const title = options?.find(({ value }) => value === voice)?.title;
     document.documentElement.toggleAttribute("data-voiceless", title === undefined);
     dressWrite();
+    choose(title ?? "");
+    if (title !== undefined) forgetAsked(voice);
     return title ?? NO_VOICE;
   },
   tell(notice: { message: string } | null): void {

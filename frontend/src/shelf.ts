@@ -8,6 +8,7 @@ import { follow, type Listener } from "./stream.ts";
 import type { Form } from "./form.ts";
 import { shown, slotOf } from "./seam.ts";
 import { Batch, offerButtons, type KeptTake, type Order, type Place } from "./takes.ts";
+import { loaded } from "./voice.ts";
 import { watchWarmth } from "./warmth.ts";
 
 /** What the controls say: an ask without the words. */
@@ -169,6 +170,7 @@ export class Shelf {
   private listener(run: Run, heard: () => void): Listener {
     const { batch } = run;
     return {
+      voice: loaded,
       token: (take, text) => {
         heard();
         batch.wait("");

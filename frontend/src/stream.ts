@@ -3,6 +3,8 @@
 import { ApiError, call, type Complaint, type GenerationView, type LineEvidence, type Started, type TakeEnd } from "./api.ts";
 
 export interface Listener {
+  /** The voice is there; it took so many milliseconds to be loaded, 0 when it was in memory. */
+  voice(loadMs: number): void;
   /** More text of one take. */
   token(take: number, text: string): void;
   /** A line of one take has been heard by the verifier. */
@@ -33,6 +35,7 @@ export function follow(started: Started, listener: Listener): () => void {
   const open = (): void => {
     const opened = new EventSource(started.events_url);
     source = opened;
+    opened.addEventListener("voice", (event) => listener.voice((JSON.parse(event.data as string) as { load_ms: number }).load_ms));
     opened.addEventListener("token", (event) => {
       attempts = 0;
       const { take, text } = JSON.parse(event.data as string) as { take: number; text: string };

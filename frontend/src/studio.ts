@@ -15,6 +15,7 @@ import { dressWrite, isVoiceless, NO_VOICE, Shelf, type Settings } from "./shelf
 import type { Batch, Place } from "./takes.ts";
 import { Steps } from "./steps.ts";
 import { label as labelTheme } from "./theme.ts";
+import { voiceLine } from "./voice.ts";
 import { Words as WordPanel } from "./words.ts";
 import { currentWriter, ensureWriter, type Writer } from "./writer.ts";
 
@@ -51,7 +52,7 @@ export class Studio {
 
   constructor() {
     const paper = el("div", { class: "paper", id: "paper" });
-    must("sheet").replaceChildren(el("div", { class: "sheet-head" }, this.title, this.saveState), this.conflict, paper, this.words.element);
+    must("sheet").replaceChildren(el("div", { class: "sheet-head" }, this.title, this.saveState), voiceLine(), this.conflict, paper, this.words.element);
     this.editor = new Editor(paper, { changed: () => this.changed(), moved: (words) => this.words.describe(words), listen });
     this.journal = new Journal(localStorage, Date.now);
     this.autosave = this.autosaveOf(null);
@@ -249,7 +250,7 @@ export class Studio {
   /** Dash's location follows by the same event that Back and Forward send. */
   private moveTo(path: string): void {
     if (location.pathname === path || isAway()) return;
-    history.replaceState(null, "", path);
+    history.replaceState(null, "", path + location.search); // which may name a voice
     window.dispatchEvent(new PopStateEvent("popstate"));
   }
 

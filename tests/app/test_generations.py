@@ -65,7 +65,8 @@ def test_it_works(alice: Caller, engine: Engine) -> None:
     generation_id = start(alice, n=2)
     events = follow(alice, generation_id)
     assert [event[0] for event in events] == list(range(1, len(events) + 1))
-    assert {event[1] for event in events[:-1]} == {"token"}
+    assert events[0][1] == "voice"
+    assert {event[1] for event in events[1:-1]} == {"token"}
     _, kind, done = events[-1]
     assert (kind, done["state"]) == ("done", "done")
     shown = alice("GET", f"/generations/{generation_id}").json
