@@ -84,7 +84,7 @@ def improve(session: Session, user_id: UUID, adapter_id: UUID, *, attest: bool) 
         raise Conflict(why_not or "", code="nothing_to_improve")
     dataset.check_songs_fit(session, row.id, len(kept))
     added = _add(session, user_id, row, kept)
-    change.remember(session, row, f"Brought in {len(added):,} kept lines", added=added)
+    change.remember(session, row, f"Brought in {_lines(len(added))}", added=added)
     # What was rejected has been heard by then, too: the next version's feedback begins anew.
     session.execute(
         update(Feedback)
@@ -171,3 +171,7 @@ def _add(session: Session, user_id: UUID, row: Dataset, kept: list[Feedback]) ->
         session.add(song)
         added.append(song.id)
     return added
+
+
+def _lines(count: int) -> str:
+    return "1 kept line" if count == 1 else f"{count:,} kept lines"
