@@ -161,8 +161,8 @@ def drift(old: Sequence[Sung], new: Sequence[Sung], *, seed: int = 0) -> DriftCa
         "line_length": _table([_lengths(lines) for lines in heard], MAX_SYLLABLES // 2 + 1),
         "rhyme": _table([_rhymes(lines) for lines in heard], len(_PLACES) * len(_KINDS) + 1),
     }
-    vectors = [song.vectors for song in songs if song.vectors is not None and len(song.vectors)]
-    if len(vectors) == len(songs):
+    vectors = [song.vectors for song in songs if song.vectors is not None]
+    if len(vectors) == len(songs) and any(len(of_one) for of_one in vectors):
         tables["topic"] = _topics(sung, vectors, seed)
     measure = partial(_measured, num_old=len(old), seed=seed)
     measures = tuple(measure(name, table) for name, table in tables.items())

@@ -34,6 +34,7 @@ from worker.child import NICENESS, ROOT, environment
 from worker.jobs import Attempt, Failed
 from worker.tasks import AWAY, AWAY_S
 
+COMMAND = (sys.executable, "-m", "training.embed")
 LOOK_S = 0.2
 PATIENCE_S = 900.0
 READING, TOPICS, COMPARING = "reading", "topics", "comparing"
@@ -100,7 +101,7 @@ def _with_vectors(attempt: Attempt, texts: list[str]) -> list[Sung]:
 def _embedded(attempt: Attempt, texts: list[str]) -> Floats | None:
     """`training.embed` over these, interrupted when the attempt is: [num_texts, num_dimensions]."""
     with subprocess.Popen(  # noqa: S603 (our own module)
-        leash.on_leash([sys.executable, "-m", "training.embed"], signal.SIGKILL),
+        leash.on_leash(COMMAND, signal.SIGKILL),
         cwd=ROOT,
         env=environment(attempt.settings),
         stdin=subprocess.PIPE,
