@@ -1,22 +1,24 @@
 """The one door: every request passes here before any view, and what is not named is refused.
 
 Public endpoints are for anybody. The studio is for anybody too, since a guest may write; its lyrics' addresses are not.
-Datasets, jobs and linked accounts are for people who have signed up: others are sent to do so.
+Datasets, jobs, trainings, voices and linked accounts are for people who have signed up: others are sent to do so.
 The API wants a cookie or a bearer token. Also here: CSRF for whatever a cookie could do, and the security headers.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import quote
 from uuid import UUID
 
 from flask import Flask, Response, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf, validate_csrf
+from sqlalchemy.orm import Session
 from wtforms import ValidationError
 
-from app import dataset, lyric
+from app import adapter, comparison, dataset, lyric, run
 from app.auth import bearer_token, current_writer, required_writer
 from app.db import unit_of_work
 from app.errors import CsrfRefused, NotFound
@@ -41,7 +43,10 @@ CSRF_COOKIE = "_csrf_token"
 """dash-renderer echoes a cookie of this name as X-CSRFToken, and so does our own script."""
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _STUDIO = re.compile(r"/(analyse|lyrics/(?P<lyric_id>[0-9a-f-]{36}))?")
-_BUILDER = re.compile(r"/(jobs|spotify/(link|callback)|datasets(/(new|(?P<dataset_id>[0-9a-f-]{36})(/[a-z]+)?))?)")
+_BUILDER = re.compile(
+    r"/(jobs|spotify/(link|callback)|datasets(/new)?|train|runs|voices|compare"
+    r"|(?P<kind>datasets|train|runs|voices|compare)/(?P<name>[a-z0-9][a-z0-9._-]{0,63})(/[a-z0-9]{1,16})?)"
+)
 _DASH = re.compile(r"/(_dash-|_reload-hash|_favicon\.ico|assets/)")
 
 csrf = CSRFProtect()
@@ -73,7 +78,7 @@ def _check() -> ResponseReturnValue | None:
     if _DASH.match(request.path):
         return None
     if found := _BUILDER.fullmatch(request.path):
-        return _check_builder_address(found["dataset_id"])
+        return _check_builder_address(found["kind"], found["name"])
     _check_studio_address(request.path)
     return None
 
@@ -90,15 +95,25 @@ def _check_csrf() -> None:
         ) from None
 
 
-def _check_builder_address(dataset_id: str | None) -> ResponseReturnValue | None:
+def _check_builder_address(kind: str | None, name: str) -> ResponseReturnValue | None:
     writer = current_writer()
     if writer is None or writer.is_guest:
         door = "/signup" if writer else "/login"
         return redirect(f"{door}?next={quote(request.path)}", 302)
-    if dataset_id:
+    if kind:
         with unit_of_work() as session:
-            dataset.check_own(session, writer.id, _uuid(dataset_id))
+            _THEIRS[kind](session, writer.id, name)
     return None
+
+
+_THEIRS: dict[str, Callable[[Session, UUID, str], object]] = {
+    "datasets": lambda session, writer_id, name: dataset.check_own(session, writer_id, _uuid(name)),
+    "train": lambda session, writer_id, name: dataset.check_own(session, writer_id, _uuid(name)),
+    "runs": lambda session, writer_id, name: run.get(session, writer_id, _uuid(name)),
+    "voices": adapter.get,
+    "compare": lambda session, writer_id, name: comparison.get(session, writer_id, _uuid(name)),
+}
+"""Raises `NotFound` where what an address names is not this person's."""
 
 
 def _check_studio_address(path: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from flask import Flask
 from flask import session as flask_session
+from flask.testing import FlaskClient
 from sqlalchemy import text
+from werkzeug.test import TestResponse
 
 from app.auth import ensure_writer
 from app.db import unit_of_work
@@ -103,7 +106,17 @@ FOR_WRITERS = {
     "api.pick",
 }
 PAGES_OF_MEMBERS = {"spotify.link", "spotify.callback"}
-BUILDERS_PAGES = ["/datasets", "/datasets/new", f"/datasets/{uuid4()}", f"/datasets/{uuid4()}/rights", "/jobs"]
+OF_ONE = [
+    "/datasets/{}",
+    "/datasets/{}/rights",
+    "/train/{}/1",
+    "/runs/{}",
+    "/runs/{}/again",
+    "/voices/{}",
+    "/compare/{}",
+]
+BUILDERS_PAGES = ["/datasets", "/datasets/new", "/jobs", "/train", "/runs", "/voices", "/compare"]
+BUILDERS_PAGES += [path.format(uuid4()) for path in OF_ONE]
 BODIES = {
     "api.import_songs": {"kind": "tracks", "text": "The Invented - Harbour Lights"},
     "api.review": {"act": "accept"},
@@ -174,6 +187,15 @@ def test_the_builders_pages_are_for_who_has_signed_up(with_pages: Flask) -> None
     for path in ("/api/v1/datasets", "/api/v1/spotify/playlists"):
         refused = guest.get(path)
         assert (refused.status_code, refused.json["error"]["code"]) == (403, "sign_up_first"), path
+
+
+def test_a_page_of_what_is_not_ones_own_is_not_found(
+    with_pages: Flask, browser: FlaskClient, submit: Callable[..., TestResponse]
+) -> None:
+    submit("/signup", email="bob@example.org", password="seven quiet harbours")
+    for path in BUILDERS_PAGES:
+        expected = 404 if path.count("/") > 1 and path != "/datasets/new" else 200
+        assert browser.get(path).status_code == expected, path
 
 
 @pytest.mark.parametrize(
