@@ -126,22 +126,21 @@ def settle_runs(session: Session) -> int:
 def clear_runs(session: Session, bucket: Bucket) -> int:
     """Remove the states of runs that are gone, done, or were over some days ago."""
     num_cleared = 0
-    for run_id in list(_folders(bucket, RUNS)):
+    for run_id in _ids(bucket, RUNS):
         run = session.get(Run, run_id, with_for_update=True)  # who has it go on again waits
         job = session.get(Job, run.job_id) if run and run.job_id else None
         if run and not run.deleted_at and job and not _is_long_over(job):
             continue
-        empty_folder(bucket, run_folder(run_id))
         if run:
             run.resume_key = ""
-        num_cleared += 1
+        num_cleared += bool(empty_folder(bucket, run_folder(run_id)))
     return num_cleared
 
 
 def clear_adapters(session: Session, bucket: Bucket) -> int:
     """Remove the files of adapters that were deleted, and of those that never came to be."""
     num_cleared = 0
-    for adapter_id in list(_folders(bucket, ADAPTERS)):
+    for adapter_id in _ids(bucket, ADAPTERS):
         adapter = session.get(Adapter, adapter_id, with_for_update=True)
         if adapter and not adapter.deleted_at:
             continue
@@ -149,21 +148,21 @@ def clear_adapters(session: Session, bucket: Bucket) -> int:
         job = session.get(Job, run.job_id) if run and run.job_id else None
         if not adapter and job and not job.state.is_over:
             continue  # it is being put there just now
-        empty_folder(bucket, adapter_key(str(adapter_id), ""))
-        num_cleared += 1
+        num_cleared += bool(empty_folder(bucket, adapter_key(str(adapter_id), "")))
     return num_cleared
 
 
-def empty_folder(bucket: Bucket, folder: str, *, but: str = "") -> None:
-    """Delete a folder, `but` what is inside of one in it; manifests first: without one an artefact does not exist."""
-    keys = [key for key in bucket.keys(folder) if not (but and key.startswith(but))]
-    for key in sorted(keys, key=lambda key: not key.endswith(MANIFEST)):
+def empty_folder(bucket: Bucket, folder: str) -> int:
+    """Delete a folder, manifests first: without one an artefact does not exist. Returns how many keys there were."""
+    keys = sorted(bucket.keys(folder), key=lambda key: not key.endswith(MANIFEST))
+    for key in keys:
         bucket.delete(key)
+    return len(keys)
 
 
-def _folders(bucket: Bucket, prefix: str) -> Iterator[UUID]:
-    """The folders right below a prefix that are named by an id; shared adapters have names, and stay."""
-    for name in dict.fromkeys(key.removeprefix(prefix).partition("/")[0] for key in bucket.keys(prefix)):
+def _ids(bucket: Bucket, prefix: str) -> Iterator[UUID]:
+    """Of the folders right below a prefix; shared adapters have names instead, and stay."""
+    for name in bucket.folders(prefix):
         with suppress(ValueError):
             yield UUID(name)
 

@@ -71,13 +71,13 @@ class Attempt:
         self.kind = started.kind
         self.request = started.request
         self.settings = settings
+        self.timing = timing
         self.stage = started.stage
         self.num_done = started.num_done
         self.num_total = started.num_total
         self.counts = dict(started.counts)
         self._log = list(started.log)
         self._engine = engine
-        self._report_s = timing.report_s
         self._interruption: type[Interrupted] | None = None
         self._interrupted = threading.Event()
         self._lock = threading.RLock()
@@ -124,7 +124,7 @@ class Attempt:
             if line is not None:
                 self._log.append({"at": datetime.now(UTC).isoformat(timespec="seconds"), "words": line})
             self._is_dirty = True
-            is_due = time.monotonic() - self._written_at >= self._report_s
+            is_due = time.monotonic() - self._written_at >= self.timing.report_s
         if is_due:
             self.flush()
 

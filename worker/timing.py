@@ -21,3 +21,5 @@ class Timing:
     """Progress is written no more often."""
     hold_s: float = 10.0
     """A transaction in which nothing happens for so long is broken off by Postgres, for it may hold others up."""
+    save_s: float = 20.0
+    """A training puts its state into the bucket so often: what a killed worker costs at most."""

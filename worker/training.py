@@ -47,7 +47,6 @@ from worker.house import empty_folder
 from worker.jobs import Attempt, Cancelled, Failed, Interrupted, Superseded
 
 HEAR_S = 0.2
-TELL_EVERY_S = 0.5
 CANCEL_S = 5.0
 """So long a cancelled child may save its state."""
 STOP_S = 9.0
@@ -121,13 +120,16 @@ def _make(attempt: Attempt, bucket: Bucket, run: Run, folder: Path) -> None:
             save_key=attempt_folder(run.id, attempt.id),
             resume_key=teller.resume_key,
             before=before,
+            save_every_s=attempt.timing.save_s,
         )
         life = folder / f"life-{number}"
         tasks.write_task(attempt, bucket, version, task, life)
         resumed_from = teller.resume_key
         ended = _live(attempt, teller, life)
-        if ended.refused is not None or ended.status == REFUSED:
-            raise Failed(str((ended.refused or {}).get("words") or "The training was refused; its log says why."))
+        if ended.refused is not None:
+            if ended.refused.get("code") == "bucket_away":
+                attempt.later(tasks.AWAY_S, tasks.AWAY)
+            raise Failed(str(ended.refused["words"]))
         if ended.done is not None and ended.status == 0:
             _publish(attempt, bucket, Made(run, config, version, base, ended.done, life))
             return
@@ -346,7 +348,7 @@ class Teller:
             self._report(event)
             if event.kind == "saved":
                 self._saved_key, has_saved = str(event.payload["key"]), True
-        if has_saved or time.monotonic() - self._told_at >= TELL_EVERY_S:
+        if has_saved or time.monotonic() - self._told_at >= self._attempt.timing.report_s:
             self.flush()
 
     def flush(self, *, is_last: bool = False) -> None:

@@ -20,7 +20,7 @@ from contracts import logs
 from contracts.settings import Settings
 from models import Dataset, Job, User
 from models.queue import defer
-from worker import cpu
+from worker import cpu, gpu
 from worker.timing import Timing
 
 SOON = Timing(beat_s=0.1, silent_s=0.8, poll_s=0.05, report_s=0.05, hold_s=1.0)
@@ -28,18 +28,23 @@ SOON = Timing(beat_s=0.1, silent_s=0.8, poll_s=0.05, report_s=0.05, hold_s=1.0)
 
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["tests.worker.workers", "tests.worker.bodies", "worker.cpu"])
+_processes.set_forkserver_preload(["tests.worker.workers", "tests.worker.bodies", "worker.cpu", "worker.gpu"])
 
 
 class Worker:
     """One worker in a process of its own; forked from one that has imported everything, for starting takes a second."""
 
     def __init__(
-        self, database_url: str, home: Path, timing: Timing = SOON, outside: Mapping[str, str] | None = None
+        self,
+        database_url: str,
+        home: Path,
+        timing: Timing = SOON,
+        outside: Mapping[str, str] | None = None,
+        kind: str = "cpu",
     ) -> None:
         self.log = home / f"worker-{time.monotonic_ns()}.log"
         self.process = _processes.Process(
-            target=_be_worker, args=(database_url, home, self.log, timing, dict(outside or {})), daemon=True
+            target=_be_worker, args=(database_url, home, self.log, timing, dict(outside or {}), kind), daemon=True
         )
         self.process.start()
 
@@ -66,13 +71,13 @@ class Worker:
         return self.log.read_text() if self.log.exists() else ""
 
 
-def _be_worker(database_url: str, home: Path, log: Path, timing: Timing, outside: dict[str, str]) -> None:
+def _be_worker(database_url: str, home: Path, log: Path, timing: Timing, outside: dict[str, str], kind: str) -> None:
     with log.open("wb") as writing:
         os.dup2(writing.fileno(), 1)
         os.dup2(writing.fileno(), 2)
     logs.configure()
     settings = settings_of(database_url, home, outside)
-    asyncio.run(cpu.run(settings, timing))
+    asyncio.run({"cpu": cpu, "gpu": gpu}[kind].run(settings, timing))
 
 
 def settings_of(database_url: str, home: Path, outside: Mapping[str, str]) -> Settings:
