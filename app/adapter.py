@@ -29,7 +29,8 @@ from contracts.manifest import MANIFEST, AdapterManifest, BadName, FileEntry, ad
 from contracts.training import Table, Worse, what_is_worse
 from contracts.wire import VoiceCard
 from corpus.version import safe_file_name
-from models import Account, Adapter
+from models import Adapter
+from models.account import hold_account
 
 MAX_REASON = 500
 PIECE_BYTES = 1 << 20
@@ -168,7 +169,7 @@ def own(session: Session, user_id: UUID, adapter_id: UUID, *, lock: bool = False
         NotFound: there is none, it is deleted, or it is somebody else's.
     """
     if lock:
-        session.execute(select(Account.user_id).where(Account.user_id == user_id).with_for_update())
+        hold_account(session, user_id)
     row = session.get(Adapter, adapter_id, populate_existing=lock)
     if row is None or row.user_id != user_id or row.deleted_at is not None:
         raise NotFound(_NO_SUCH)

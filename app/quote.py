@@ -23,7 +23,7 @@ from contracts.manifest import DatasetManifest
 from contracts.settings import Settings
 from contracts.training import MIN_SONGS, Probe, Quote, TrainConfig, TrainRequest
 from models import Adapter, DatasetVersion, Job, JobState, Probed, Run
-from models.account import account_of
+from models.account import account_of, hold_account
 from models.dataset import num_taken_back
 from models.job import OPEN_STATES
 from models.run import charge_ended
@@ -94,7 +94,7 @@ def ask(
         refusals.append(too_few_minutes(session, user_id, known.quote.max_minutes, held.minutes_left))
     return QuoteView(
         config=(known.config if known else _guessed(version, request)).model_dump(mode="json"),
-        num_train_songs=_manifest(version).splits.get("train", 0),
+        num_train_songs=_num_train_songs(version),
         quote=known.quote.model_dump(mode="json") if known else None,
         job=measuring,
         balance=held,
@@ -181,6 +181,7 @@ def check_checkpoint(name: str) -> None:
 
 def _measure(session: Session, user_id: UUID, version: DatasetVersion, request: TrainRequest) -> JobView:
     """The job that measures; asked for once, however many ask."""
+    hold_account(session, user_id)
     row = {
         "user_id": user_id,
         "version_id": version.id,
@@ -195,9 +196,8 @@ def _measure(session: Session, user_id: UUID, version: DatasetVersion, request: 
     before = job.get(session, user_id, probed.job_id) if probed.job_id else None
     if before and (not before.is_over or _failed_just_now(before)):
         return before
-    asked = job.start(
-        session, user_id, version.dataset_id, job.PROBE, {"probed_id": str(probed.id), "name": request.checkpoint}
-    )
+    told = {"name": request.checkpoint, "request": request.model_dump(mode="json")}
+    asked = job.start(session, user_id, version.dataset_id, job.PROBE, told)
     probed.job_id = asked.id
     session.flush()
     return asked
@@ -230,9 +230,16 @@ def _of(version_id: UUID, request: TrainRequest) -> tuple[Any, ...]:
 
 
 def _guessed(version: DatasetVersion, request: TrainRequest) -> TrainConfig:
+    counts = _manifest(version).counts
+    words_a_song = counts.get("words", 0) / max(1, counts.get("songs", 0))
+    return training.resolve(request, round(words_a_song * _num_train_songs(version) * TOKENS_A_WORD))
+
+
+def _num_train_songs(version: DatasetVersion) -> int:
+    """Songs to learn from. Where the splits hold out none, or all, a tenth is held out to judge by, one at least."""
     manifest = _manifest(version)
-    share = manifest.splits.get("train", 0) / max(1, manifest.counts.get("songs", 0))
-    return training.resolve(request, round(manifest.counts.get("words", 0) * share * TOKENS_A_WORD))
+    num_songs, train = manifest.counts.get("songs", 0), manifest.splits.get("train", 0)
+    return train if 0 < train < num_songs else max(0, num_songs - max(1, num_songs // 10))
 
 
 def _manifest(version: DatasetVersion) -> DatasetManifest:

@@ -22,8 +22,8 @@ from app.plain_text import checked_text
 from contracts.manifest import run_folder
 from contracts.settings import Settings
 from contracts.training import EventKind, TrainRequest
-from models import Account, Adapter, Dataset, DatasetVersion, Job, JobState, Run, RunEvent
-from models.account import account_of, reserve_minutes
+from models import Adapter, Dataset, DatasetVersion, Job, JobState, Run, RunEvent
+from models.account import account_of, hold_account, reserve_minutes
 from models.job import OPEN_STATES, end_at_once, request_cancel
 from models.queue import ON_GPU
 from models.run import MAX_TITLE, charge_ended, reopen
@@ -292,8 +292,8 @@ def own(session: Session, user_id: UUID, run_id: UUID) -> Run:
 
 def _lock(session: Session, user_id: UUID) -> None:
     """One at a time of each person: neither the last minutes nor the last place can be had twice."""
-    session.execute(select(Account.user_id).where(Account.user_id == user_id).with_for_update())
     charge_ended(session, user_id)
+    hold_account(session, user_id)
 
 
 def _reserve(session: Session, user_id: UUID, minutes: int) -> None:
@@ -335,15 +335,7 @@ def _before(session: Session, user_id: UUID, title: str, checkpoint: str, before
             Adapter.user_id == user_id, Adapter.title == title, Adapter.is_live, Adapter.base == checkpoint
         )
         return session.scalar(live)
-    before = adapter.own(session, user_id, before_id)
-    if before.base != checkpoint:
-        raise BadInput(
-            f"{before.title} v{before.number} was trained on {before.base}, so the two cannot be compared: choose "
-            "that checkpoint, or leave `before_id` out.",
-            code="other_checkpoint",
-            field="before_id",
-        )
-    return before.id
+    return adapter.own(session, user_id, before_id).id
 
 
 def _views(session: Session, *which: ColumnElement[bool]) -> list[RunView]:

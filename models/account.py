@@ -81,6 +81,14 @@ def give_back_tokens(session: Session, user_id: UUID, num_tokens: int) -> None:
     )
 
 
+def hold_account(session: Session, user_id: UUID) -> None:
+    """Hold the account until the transaction ends: what is counted meanwhile, nobody else of this user can change.
+
+    Who charges runs too does so before: runs are locked first, then accounts.
+    """
+    session.execute(select(Account.user_id).where(Account.user_id == user_id).with_for_update())
+
+
 def account_of(session: Session, user_id: UUID) -> Account:
     """The user's account, renewed when its period has passed."""
     _renew(session, user_id)

@@ -180,6 +180,7 @@ def charge_ended(session: Session, user_id: UUID) -> None:
         select(Run.id, Job.state)
         .outerjoin(Job, Job.id == Run.job_id)
         .where(Run.user_id == user_id, Run.settled_at.is_(None), or_(Job.id.is_(None), Job.state.not_in(OPEN_STATES)))
+        .with_for_update(of=Run, skip_locked=True)  # all runs before the account, as everybody who charges
     )
     for run in session.execute(ended).all():
         charge(session, run.id, is_done=run.state is JobState.DONE)

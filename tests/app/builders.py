@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from contracts.settings import Settings
 from models import Job, JobState, Song
 from models.job import OPEN_STATES
+from models.queue import ON_GPU
 from tests.app.conftest import Caller
 from tests.worker.workers import SOON
 from worker import cpu
@@ -27,7 +28,7 @@ ARTIST = "Ada Quill"
 
 
 class Desk:
-    """Does the jobs that were asked for, in this process and as a worker would, when a test says so."""
+    """Does the jobs that were asked for, in this process and as `worker.cpu` would, when a test says so."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         kinds.update(cpu.BODIES)
@@ -57,7 +58,8 @@ class Desk:
 
     def _next(self) -> UUID | None:
         with Session(self.engine) as session:
-            query = select(Job.id).where(Job.state.in_(OPEN_STATES), Job.state != JobState.WAITING)
+            is_due = Job.state.in_(OPEN_STATES) & (Job.state != JobState.WAITING) & Job.kind.not_in(ON_GPU)
+            query = select(Job.id).where(is_due)
             return session.scalar(query.order_by(Job.created_at).limit(1))
 
 
