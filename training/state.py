@@ -126,13 +126,6 @@ def get(bucket: Bucket, key: str, scratch: Path) -> State:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def drop(bucket: Bucket, key: str) -> None:
-    """Delete a state, its manifest first."""
-    bucket.delete(f"{key}{MANIFEST}")
-    for stored in list(bucket.keys(key)):
-        bucket.delete(stored)
-
-
 def is_full(error: BaseException | None) -> bool:
     """Whether an error, or what caused it, is a disk without room."""
     seen: Any = error

@@ -36,8 +36,6 @@ MAX_NORM = 1.0
 BETAS = (0.9, 0.999)
 MIN_MICRO_BATCH_TOKENS = 64
 NOT_A_NUMBER = "not_a_number"
-STATES_KEPT = 2
-"""The one before the last too: a worker may know of no later one yet."""
 MIN_GAIN = 1e-4
 """An evaluation that is better by less, in bits a byte, is none."""
 
@@ -233,7 +231,8 @@ class Trainer:
     def save(self, bucket: Bucket, folder: str, scratch: Path, *, is_best: bool = False) -> None:
         """Put the state into the bucket and say so, unless it lies there. `folder` ends with a slash.
 
-        One that cannot be reached is logged, and tried again at the next save.
+        A bucket that cannot be reached is logged, and tried again at the next save. Weights that are no numbers are
+        not kept: the state before them is.
 
         Raises:
             Refused: there is no room for it.
@@ -242,16 +241,15 @@ class Trainer:
         name = f"{'evaluated' if self.facts.evaluated_step == step else 'step'}-{step:06}/"
         if not self._team.leads or (self.saved and self.saved[-1].name == name):
             return
+        if not all(bool(parameter.isfinite().all()) for parameter in self._parameters.values()):
+            return
         key = folder + name
         try:
             with self._wishes.shield():
                 state.put(bucket, key, self._state(), scratch)
                 self.saved.append(Saved(key, name))
                 self._say(TrainEvent(kind="saved", step=step, payload={"key": key, "is_best": is_best}))
-                while len(self.saved) > STATES_KEPT:
-                    oldest = self.saved.pop(0).key
-                    if oldest.startswith(folder):  # an earlier attempt's is not ours to delete
-                        state.drop(bucket, oldest)
+                # None is deleted here: only who hears of them knows which one the run would go on from.
         except state.DiskFull as error:
             raise Refused(
                 "disk_full", "There is no room left to save the training. What was saved before is kept."
