@@ -62,7 +62,7 @@ class Base:
 
     def checkpoint_gradients(self) -> None:
         """From now on keep only what passes between layers, and compute the rest again on the way back."""
-        self.body.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]  # transformers'
+        self.body.activation_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]  # transformers'
 
 
 def load_base(

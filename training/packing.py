@@ -75,7 +75,7 @@ class Spelling:
 
     def __init__(self, tokenizer: Tokenizer, end_id: int | None, max_len: int) -> None:
         """`end_id` is put at a song's end; None where the tokenizer has no such mark. No piece is above `max_len`."""
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._end = () if end_id is None else (end_id,)
         self._max_len = max_len
 
@@ -84,7 +84,7 @@ class Spelling:
         if song.is_kept:
             return self.answer(song.prompt, song.text)
         text = song.text.strip("\n") + "\n"
-        ids = self._tokenizer.encode(text)
+        ids = self.tokenizer.encode(text)
         if len(ids) + len(self._end) <= self._max_len:
             return self._whole(ids, ends=True)
         parts = self._cut(text)
@@ -92,7 +92,7 @@ class Spelling:
 
     def answer(self, prompt: str, answer: str) -> list[Piece]:
         """What is learned is the answer alone; of a long prompt its end is read."""
-        before, after = self._tokenizer.encode(prompt) if prompt else [], self._tokenizer.spell([answer])[0]
+        before, after = self.tokenizer.encode(prompt) if prompt else [], self.tokenizer.spell([answer])[0]
         after = after[: self._max_len - 1]
         before = before[max(0, len(before) + len(after) - self._max_len) :]
         if not after or len(before) + len(after) < 2:
@@ -112,28 +112,28 @@ class Spelling:
         parts: list[list[int]] = []
         held = ""
         for line in text.splitlines(keepends=True):
-            if held and len(self._tokenizer.encode(held + line)) > room:
-                parts.append(self._tokenizer.encode(held))
+            if held and len(self.tokenizer.encode(held + line)) > room:
+                parts.append(self.tokenizer.encode(held))
                 held = ""
             held += line
         if held:
-            parts.append(self._tokenizer.encode(held))
+            parts.append(self.tokenizer.encode(held))
         # A single line may be longer than what is read at once.
         return [part[i : i + room] for part in parts for i in range(0, len(part), room)]
 
     def _num_bytes(self, ids: Iterable[int]) -> int:
-        return sum(len(self._tokenizer.bytes_of[i]) for i in ids)
+        return sum(len(self.tokenizer.bytes_of[i]) for i in ids)
 
 
 class Plan:
-    """Which pieces each update of a training reads. The same arguments give the same plan.
+    """Which pieces each update of a training reads. Steps count from 1, as in the events."""
 
-    Songs are read in another order each epoch; tasks take the share `task_share` of the tokens of every update. Steps
-    count from 1, as in the events.
-    """
+    def __init__(self, steps: Sequence[Sequence[Piece]]) -> None:
+        self._steps = steps
 
-    def __init__(
-        self,
+    @classmethod
+    def dealt(
+        cls,
         songs: Sequence[Piece],
         tasks: Sequence[Piece],
         *,
@@ -141,19 +141,20 @@ class Plan:
         num_tokens: float,
         task_share: float,
         seed: int,
-    ) -> None:
-        """`num_tokens` is what all steps together read."""
+    ) -> Plan:
+        """`num_tokens` of songs, epoch after epoch, each epoch in another order; tasks have the share `task_share` of
+        every update's tokens, if there are any. The same arguments give the same plan."""
         share = task_share if tasks else 0.0
-        dealt = _deal(songs, num_tokens * (1 - share), num_steps, f"songs {seed}")
-        for step, more in zip(dealt, _deal(tasks, num_tokens * share, num_steps, f"tasks {seed}"), strict=True):
-            step += more
-        self._steps = dealt
+        of_songs = _deal(songs, num_tokens * (1 - share), num_steps, f"songs {seed}")
+        of_tasks = _deal(tasks, num_tokens * share, num_steps, f"tasks {seed}")
+        return cls([[*some, *others] for some, others in zip(of_songs, of_tasks, strict=True)])
 
     @property
     def num_steps(self) -> int:
+        """How many updates there are."""
         return len(self._steps)
 
-    def pieces(self, step: int) -> list[Piece]:
+    def pieces(self, step: int) -> Sequence[Piece]:
         """What the update `step` reads."""
         return self._steps[step - 1]
 

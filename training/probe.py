@@ -7,6 +7,7 @@ machine slows a probe as it slows a run, so the quote's cap leaves room.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -23,10 +24,11 @@ from training.trainer import Trainer
 from training.validation import validate
 from training.wishes import Wishes
 
-ENOUGH_S = 4.0
-"""Of timed steps; the first one is longer where it must be."""
+WARM_TOKENS = 256
+ENOUGH_S = 3.0
+"""Of timed steps; a single one may be longer."""
 MAX_STEPS = 8
-EVALUATED_TOKENS = 2_048
+EVALUATED_TOKENS = 1_024
 """Of the held-out songs; the rest is reckoned from them."""
 NUM_LINES = 32
 """Written to see how fast lines come."""
@@ -50,20 +52,21 @@ def probe(
 ) -> Probe:
     """What a training of these pieces will take; leaves the adapter a little trained."""
     num_tokens = sum(piece.num_tokens for piece in train)
-    plan = Plan(
+    dealt = Plan.dealt(
         train,
         tasks,
-        num_steps=1 + MAX_STEPS,
-        num_tokens=(1 + MAX_STEPS) * config.micro_batch_tokens,
+        num_steps=MAX_STEPS,
+        num_tokens=MAX_STEPS * config.micro_batch_tokens,
         task_share=config.phonemes,
         seed=config.seed,
     )
+    plan = Plan([_some(dealt.pieces(1), WARM_TOKENS), *map(dealt.pieces, range(1, MAX_STEPS + 1))])
     trainer = Trainer(base, network, config, plan, held_out, identity={}, team=Team(), say=silent, wishes=Wishes())
     trainer.step()  # warms up: the first one asks for memory, and picks its kernels
-    warm = trainer.facts.seconds, trainer.facts.tokens
-    while trainer.facts.step <= MAX_STEPS and trainer.facts.seconds - warm[0] < ENOUGH_S:
+    warm_s, warm_tokens = trainer.facts.seconds, trainer.facts.tokens
+    while trainer.facts.step < plan.num_steps and trainer.facts.seconds - warm_s < ENOUGH_S:
         trainer.step()
-    tokens_per_s = (trainer.facts.tokens - warm[1]) / max(1e-3, trainer.facts.seconds - warm[0])
+    tokens_per_s = (trainer.facts.tokens - warm_tokens) / max(1e-3, trainer.facts.seconds - warm_s)
 
     began = time.monotonic()
     some = _some(held_out, EVALUATED_TOKENS)
@@ -87,7 +90,7 @@ def probe(
     )
 
 
-def _some(pieces: list[Piece], max_tokens: int) -> list[Piece]:
+def _some(pieces: Sequence[Piece], max_tokens: int) -> list[Piece]:
     """The first of the pieces, until they have so many tokens; at least one."""
     found: list[Piece] = []
     while len(found) < len(pieces) and sum(map(_size, found)) < max_tokens:

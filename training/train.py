@@ -92,7 +92,7 @@ def main(task: TrainTask, folder: Path, say: Say, wishes: Wishes | None = None) 
     wishes = wishes or Wishes()
     settings, config = load_settings(), task.config
     bucket = checkpoints.bucket_of(settings)
-    torch.set_num_threads(num_cores())
+    torch.set_num_threads(min(num_cores(), torch.get_num_threads()))  # OMP_NUM_THREADS may ask for fewer
     device = own_device(pick_device(settings.training_device))
     team = Team.join(device)
     say = say if team.leads else silent
@@ -129,7 +129,7 @@ def main(task: TrainTask, folder: Path, say: Say, wishes: Wishes | None = None) 
         say(TrainEvent(kind="done", payload=measured.model_dump()))
         return
 
-    plan = Plan(
+    plan = Plan.dealt(
         reading.train,
         reading.tasks,
         num_steps=num_steps(config, reading.num_tokens),
@@ -158,7 +158,7 @@ def main(task: TrainTask, folder: Path, say: Say, wishes: Wishes | None = None) 
     keep = Keeping(trainer, bucket, task.save_key, folder / "state", task.save_every_s)
     try:
         tell_stage(say, "train", trainer.facts.step)
-        steps(trainer, keep, judging, folder, team, say, wishes)
+        steps(trainer, keep, lambda: write_samples(trainer, judging, folder / "judged", say), team, say, wishes)
         trainer.use_best()
         if team.leads:
             finish(task, folder, trainer, judging, reading, stock, bucket, say)
@@ -275,10 +275,8 @@ class Judging:
         self._made = None
 
 
-def steps(
-    trainer: Trainer, keep: Keeping, judging: Judging, folder: Path, team: Team, say: Say, wishes: Wishes
-) -> None:
-    """All updates and evaluations that are left."""
+def steps(trainer: Trainer, keep: Keeping, sample: Callable[[], None], team: Team, say: Say, wishes: Wishes) -> None:
+    """All updates and evaluations that are left; `sample` is called after each evaluation."""
     due = evaluation_steps(trainer.plan.num_steps, trainer.config.num_evaluations)
     gauge, gauged_at = Gauge(trainer.base.device), time.monotonic()
     if trainer.facts.evaluated_step < 0:
@@ -290,7 +288,8 @@ def steps(
             if facts.evaluated_step != facts.step:
                 trainer.evaluate()
             if team.leads and facts.sampled_step != facts.step:
-                write_samples(trainer, judging, folder / "judged", say)
+                sample()
+                trainer.facts.sampled_step = facts.step
             keep.now(is_best=facts.best_step == facts.step)
         if not is_over and facts.without_gain >= trainer.config.patience:
             is_over = True
@@ -315,7 +314,6 @@ def write_samples(trainer: Trainer, judging: Judging, folder: Path, say: Say) ->
     samples = judging.judge().samples(folder, NUM_SAMPLES)
     for sample in samples:
         say(TrainEvent(kind="sample", step=trainer.facts.step, payload=sample))
-    trainer.facts.sampled_step = trainer.facts.step
     if trainer.facts.best_step == trainer.facts.step:
         trainer.facts.samples = samples
 
