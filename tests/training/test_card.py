@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 import subprocess
 import sys
 from pathlib import Path
 
-import training.card
 from contracts.manifest import CheckpointManifest, FileEntry, weights_sha256
 from contracts.training import Measures, Table, TrainRequest, resolve
 from training.card import Curve, EnergyMeter, Spent, as_markdown, card, completed, thinned
@@ -67,10 +65,6 @@ def test_it_works() -> None:
     assert made["dataset"]["rights"] == {"mine": 3, "public_domain": 1}  # type: ignore[index]
     assert made["base"]["weights_sha256"] == weights_sha256(BASE)  # type: ignore[index]
     assert made["worse"] == []
-
-
-def test_the_examples_are_true() -> None:
-    assert doctest.testmod(training.card).failed == 0
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_ends() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -12,7 +11,6 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-import training.judging
 from lyrics.clean import normalised_words
 from lyrics.explicit import is_explicit
 from lyrics.originality import OriginalityIndex
@@ -70,10 +68,6 @@ def test_it_works(judge: Judge, adapter: Path) -> None:
     assert (bare.bits_per_byte, adapted.bits_per_byte) == (2.0, 1.5)
     assert 0 < bare.num_lines <= 12
     assert bare.model_copy(update={"bits_per_byte": 1.5}) != adapted, "the adapter is heard"
-
-
-def test_the_examples_are_true() -> None:
-    assert doctest.testmod(training.judging).failed == 0
 
 
 def test_the_same_seed_writes_the_same_texts_and_only_after_unseen_first_lines(judge: Judge, adapter: Path) -> None:

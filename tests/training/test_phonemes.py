@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import doctest
 from collections import Counter
 from typing import NamedTuple
 
-import training.phonemes
 from lyrics.judge import do_rhyme
 from lyrics.phones import Lexicon
 from training.phonemes import KINDS, g2p_prompt, said, spelled_phones, tasks
@@ -25,10 +23,6 @@ VERSES = [
 def test_it_works() -> None:
     kinds = Counter(task.kind for task in tasks(VERSES, seed=0))
     assert kinds == {"next": 2, "p2p": 2, "g2p": 6, "p2g": 6}, "four lines, a repeated one once, the last one"
-
-
-def test_the_examples_are_true() -> None:
-    assert doctest.testmod(training.phonemes).failed == 0
 
 
 def test_every_couplet_truly_rhymes_and_none_repeats_its_word() -> None:
