@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 
 from contracts.bucket import Bucket, BucketAway, open_bucket
 from contracts.manifest import (
+    MANIFEST,
     AdapterManifest,
     CheckpointManifest,
     DatasetManifest,
@@ -109,6 +110,9 @@ def _make(attempt: Attempt, bucket: Bucket, run: Run, folder: Path) -> None:
     base = tasks.base_of(bucket, config.checkpoint)
     version = tasks.frozen(attempt, bucket, run.version_id)
     before = _before(attempt, run, config)
+    if run.resume_key and not list(bucket.keys(f"{run.resume_key}{MANIFEST}")):
+        attempt.report(line="The last state is not there any more: it begins anew, and is not charged twice.")
+        run.resume_key = ""
     teller = Teller(attempt, bucket, run)
     if run.resume_key:
         attempt.report(line=f"paused, resumed at step {saved_step(run.resume_key)}")
