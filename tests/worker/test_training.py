@@ -28,8 +28,8 @@ from contracts.manifest import (
     adapter_manifest_key,
     checkpoint_manifest_key,
 )
-from contracts.training import Advanced, Effort, Table, TrainRequest
-from models import Job, JobState, Rights, RunEvent, Song
+from contracts.training import Advanced, Effort, Probe, Table, TrainRequest, quote, resolve
+from models import Job, JobState, Probed, Rights, RunEvent, Song
 from models.job import again, request_cancel
 from models.queue import defer
 from models.run import reopen
@@ -83,10 +83,13 @@ class Trainings:
 
     def do(self, run_id: UUID) -> Job:
         """Work on it in this process as far as it goes."""
+        self.work(self.yard.job(run_id).id)
+        return self.yard.job(run_id)
+
+    def work(self, job_id: UUID) -> None:
         kinds.update(gpu.BODIES)
         endings.update(gpu.ENDINGS)
-        Jobs(self.engine, settings_of(self._url, self.home, {}), OFTEN).work(self.yard.job(run_id).id)
-        return self.yard.job(run_id)
+        Jobs(self.engine, settings_of(self._url, self.home, {}), OFTEN).work(job_id)
 
     def cancel(self, run_id: UUID) -> None:
         with Session(self.engine) as session, session.begin():
@@ -311,3 +314,43 @@ def test_on_a_full_disk_it_fails_with_the_reason_and_keeps_what_it_has(trainings
         resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
         trainings.resume(run_id)
     resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+@pytest.mark.parametrize(
+    ("accident", "error", "last_words"),
+    [
+        ("raise RuntimeError('no such thing')", "broke off in a way we did not expect", "RuntimeError: no such thing"),
+        ("import os; os.kill(os.getpid(), 9)", "ended 3 times before it could save anything", "signal 9"),
+    ],
+    ids=["breaks", "killed"],
+)
+def test_a_child_that_cannot_live_fails_its_run_and_says_where(
+    trainings: Trainings, monkeypatch: pytest.MonkeyPatch, accident: str, error: str, last_words: str
+) -> None:
+    (trainings.home / "broken").mkdir()
+    (trainings.home / "broken" / "pydantic.py").write_text(accident)  # what the child imports first
+    monkeypatch.setenv("PYTHONPATH", str(trainings.home / "broken"))
+    run_id = trainings.ask()
+    job = trainings.do(run_id)
+    assert job.state is JobState.FAILED
+    assert error in (job.error or "")
+    assert any(last_words in line["words"] for line in job.log)
+    assert trainings.yard.run(run_id).minutes_charged == 0
+
+
+def test_a_probe_measures_what_a_quote_is_made_of(trainings: Trainings) -> None:
+    version_id = trainings.yard.freeze(trainings.alice, TEXTS)
+    with Session(trainings.engine) as session, session.begin():
+        job = Job(user_id=trainings.alice, kind="probe", request={})
+        session.add(job)
+        session.flush()
+        probed = Probed(user_id=trainings.alice, version_id=version_id, checkpoint=TINY, job_id=job.id)
+        session.add(probed)
+        session.flush()
+        job_id, probed_id = job.id, probed.id
+    trainings.work(job_id)
+    with Session(trainings.engine) as session:
+        assert session.get_one(Job, job_id).error is None
+        found = Probe.model_validate(session.get_one(Probed, probed_id).probe)
+    assert 0 < found.num_tokens < NUM_TOKENS  # some songs are held out
+    assert quote(resolve(REQUEST, found.num_tokens), found, cents_a_minute=2.0).max_minutes >= 1
