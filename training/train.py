@@ -156,12 +156,14 @@ def main(task: TrainTask, folder: Path, say: Say, wishes: Wishes | None = None) 
         found = state.get(bucket, task.resume_key, folder / f"found-{team.rank}")
         trainer.go_on_from(found, task.resume_key)
     keep = Keeping(trainer, bucket, task.save_key, folder / "state", task.save_every_s)
+    meter = cards.EnergyMeter()
     try:
         tell_stage(say, "train", trainer.facts.step)
         steps(trainer, keep, lambda: write_samples(trainer, judging, folder / "judged", say), team, say, wishes)
         trainer.use_best()
+        energy_joules = None if task.resume_key else meter.joules()  # another attempt's was not measured here
         if team.leads:
-            finish(task, folder, trainer, judging, reading, stock, bucket, say)
+            finish(task, folder, trainer, judging, reading, stock, bucket, say, energy_joules)
     except HandedBack:
         keep.now()
         raise
@@ -327,6 +329,7 @@ def finish(
     stock: Stock,
     bucket: Bucket,
     say: Say,
+    energy_joules: float | None,
 ) -> None:
     """Compare what came of it, and lay out what is to be published."""
     facts = trainer.facts
@@ -355,7 +358,7 @@ def finish(
             [int(point["step"]) for point in facts.curve], [point["bits_per_byte"] for point in facts.curve]
         ),
         samples=facts.samples,
-        spent=cards.Spent(facts.tokens, facts.step, facts.best_step, facts.seconds),
+        spent=cards.Spent(facts.tokens, facts.step, facts.best_step, facts.seconds, energy_joules),
         device=trainer.base.device.type,
         num_threads=facts.num_threads,
     )
