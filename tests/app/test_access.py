@@ -184,7 +184,7 @@ def test_the_builders_pages_are_for_who_has_signed_up(with_pages: Flask) -> None
     guest.set_cookie("ghost_session", cookie)
     for path in [*BUILDERS_PAGES, "/spotify/link"]:
         assert guest.get(path).headers["Location"] == f"/signup?next={path}", path
-    for path in ("/api/v1/datasets", "/api/v1/spotify/playlists"):
+    for path in ("/api/v1/datasets", "/api/v1/spotify/playlists", "/api/v1/runs", "/api/v1/adapters"):
         refused = guest.get(path)
         assert (refused.status_code, refused.json["error"]["code"]) == (403, "sign_up_first"), path
 

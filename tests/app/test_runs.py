@@ -35,6 +35,7 @@ from tests.app.trainings import (
     work_on,
 )
 from tests.services import TINY, InferenceService
+from worker import house
 
 
 @pytest.fixture
@@ -239,6 +240,45 @@ def test_whoever_starts_at_once_overdraws_neither_minutes_nor_places(
         assert minutes_left(engine, alice) == minutes, "what never began costs nothing"
 
 
+def test_whatever_is_done_at_once_no_minute_is_lost(alice: Caller, version: Version, engine: Engine) -> None:
+    cap = quoted(alice, engine, version)["quote"]["max_minutes"]
+    allow(engine, alice, minutes_left=4 * cap, minutes_allowance=4 * cap, max_adapters=100)
+    seen: list[str] = []
+
+    def act(seed: int) -> list[int]:
+        chance = random.Random(seed)  # noqa: S311
+        found = []
+        for _ in range(8):
+            verb = chance.choice(["start", "cancel", "resume", "delete", "quote", "house"])
+            if verb == "house":
+                with Session(engine) as session, session.begin():
+                    house.settle_runs(session)
+                continue
+            if verb == "start":
+                answer = alice("POST", "/runs", asked(version) | {"title": "All at once", "max_minutes": cap})
+                seen.extend([answer.json["id"]] if answer.status_code == 201 else [])
+            elif verb == "quote":
+                answer = alice("POST", "/runs/quote", asked(version))
+            else:
+                run_id = chance.choice(seen or [str(uuid4())])
+                method, path = ("DELETE", "") if verb == "delete" else ("POST", f"/{verb}")
+                answer = alice(method, f"/runs/{run_id}{path}")
+            found.append(answer.status_code)
+        return found
+
+    with ThreadPoolExecutor(6) as threads:
+        statuses = {status for found in threads.map(act, range(6)) for status in found}
+    assert statuses <= {200, 201, 204, 402, 404, 409}, statuses
+    assert {200, 201, 409} <= statuses
+    runs = ok(alice("GET", "/runs"))["runs"]
+    under_way = [run for run in runs if run["state"] == "queued"]
+    assert minutes_left(engine, alice) == cap * (4 - len(under_way))
+    for run in under_way:
+        ok(alice("POST", f"/runs/{run['id']}/cancel"))
+    assert minutes_left(engine, alice) == 4 * cap
+    assert len({(run["title"], run["number"]) for run in runs}) == len(runs)
+
+
 def test_songs_that_were_taken_back_are_not_trained_on(alice: Caller, version: Version, engine: Engine) -> None:
     cap = quoted(alice, engine, version)["quote"]["max_minutes"]
     body = asked(version) | {"title": "Harbour", "max_minutes": cap}
@@ -412,6 +452,21 @@ def test_a_deleted_dataset_ends_its_trainings_and_a_version_in_use_stays(
     assert alice("DELETE", of_version).status_code == 204
     assert ok(alice("GET", f"/adapters/{made}"))["card"]["table"]
     assert ok(alice("GET", f"/runs/{made}"))["adapter_id"] == made
+    with engine.begin() as connection:  # as the house does when it has been deleted for long
+        connection.execute(text("delete from dataset where id = :id"), {"id": version.dataset_id})
+    shown = ok(alice("GET", f"/runs/{made}"))
+    assert (shown["dataset"], shown["state"], shown["adapter_id"]) == (None, "done", made)
+    assert refusal(alice("POST", f"/runs/{run['id']}/resume"))[:2] == (409, "not_trainable")
+    assert ok(alice("GET", f"/adapters/{made}"))["card"]["table"]
+
+
+def test_who_leaves_takes_everything_along(alice: Caller, version: Version, engine: Engine, settings: Settings) -> None:
+    ok(alice("POST", f"/adapters/{voice(alice, engine, settings, version)}/publish", {}))
+    assert begun(alice, engine, version)["before_id"]
+    with engine.begin() as connection:
+        connection.execute(text("delete from app_user where email = :email"), {"email": alice.email})
+        for table in ("run", "run_event", "adapter", "probed", "job"):
+            assert connection.scalar(text(f"select count(*) from {table}")) == 0, table  # noqa: S608
 
 
 def test_what_similar_runs_reached_is_told_when_there_are_enough(
