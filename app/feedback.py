@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import AllowanceSpent, BadInput, Conflict, NotFound
 from app.plain_text import checked_text
+from contracts.wire import NOT_TEXT
 from models import Adapter, Feedback, Generation, Run, Verdict
 from models.generation import takes_so_far
 
@@ -217,7 +218,7 @@ def _text_of(session: Session, row: Generation, take: int) -> str:
     found = next((one["text"] for one in takes if one["index"] == take), "")
     if not found.strip():
         raise BadInput(f"This generation has no take {take} with words in it.", code="no_take", field="take")
-    return str(found)
+    return NOT_TEXT.sub("", str(found))  # a voice may write what no lyric holds
 
 
 def _part(text: str, line: int | None) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 
 from app.auth import Writer
 from app.errors import AppError, NeedsAccount
-from dashboards import dataset, datasets, jobs, run, runs, train, voice, voices, ways_in
+from dashboards import cards, comparison, dataset, datasets, jobs, run, runs, train, voice, voices, ways_in
 from dashboards.builder import PATH, RUNS_PATH, VOICES_PATH, Place, builder, heading, nothing, place_in
 from dashboards.shell import door
 
@@ -25,9 +25,15 @@ PAGES: dict[str, Callable[[Writer, Place], tuple[Shown, str]]] = {
     "run": lambda writer, place: (train.again if place.part else run.page)(writer, place),
     "voices": lambda writer, _: voices.page(writer),
     "voice": lambda writer, place: VOICE[place.part](writer, place),
+    "comparisons": comparison.start_page,
+    "comparison": comparison.page,
 }
 """What draws a page. Raises an `AppError` where this person has nothing to see."""
-VOICE: dict[str, Callable[[Writer, Place], tuple[Shown, str]]] = {"": voice.page, "again": train.better}
+VOICE: dict[str, Callable[[Writer, Place], tuple[Shown, str]]] = {
+    "": voice.page,
+    "again": train.better,
+    "cards": cards.page,
+}
 """The parts of a voice's page."""
 ROOTS = {
     "datasets": ("Datasets", PATH),
@@ -90,5 +96,5 @@ def register(dash_app: Dash) -> None:
     shown = Output("builder-page", "children"), Output("builder-title", "data")
     callback(*shown, Input("builder-path", "data"), **late)(show)
     on_page(ClientsideFunction("ghost", "named"), Input("builder-title", "data"))
-    for page in (ways_in, datasets, dataset, jobs, train, runs, run, voice):
+    for page in (ways_in, datasets, dataset, jobs, train, runs, run, voice, cards, comparison):
         page.register(dash_app)

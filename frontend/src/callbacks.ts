@@ -2,6 +2,8 @@
 // verb of the studio; the only studio of the page lives here.
 
 import type { DeedKind, Lyric } from "./api.ts";
+import * as cards from "./cards.ts";
+import * as comparing from "./comparing.ts";
 import * as datasets from "./datasets.ts";
 import { button, el, must } from "./dom.ts";
 import { tell } from "./notice.ts";
@@ -146,6 +148,14 @@ export const callbacks = {
     choose(title ?? "");
     if (title !== undefined) forgetAsked(voice);
     return title ?? NO_VOICE;
+  },
+  cards(dealing: cards.Dealing | null): string {
+    cards.open(dealing);
+    return "";
+  },
+  comparing(id: string | null): string {
+    comparing.open(id);
+    return "";
   },
   tell(notice: { message: string } | null): void {
     if (notice) tell(notice.message);

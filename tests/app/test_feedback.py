@@ -60,6 +60,10 @@ def test_a_whole_take_is_kept_apart_from_its_lines(alice: Caller) -> None:
     assert whole["prompt"] == "A line\n\n"
 
 
+def test_what_a_voice_writes_that_is_no_text_is_left_out(alice: Caller) -> None:
+    assert said(alice, wrote(alice, "The tide\x1c is \x7flow"))["text"] == "The tide is low"
+
+
 def test_lines_of_a_deed_stand_behind_the_lines_above_their_place(alice: Caller) -> None:
     lyric = "One\nTwo\nThree\nFour"
     generation_id = wrote(alice, "Two and a half", prompt=lyric, placed={"line": 3, "replaces": False})
