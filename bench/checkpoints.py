@@ -1,4 +1,5 @@
-"""Checkpoints with random weights of real shapes, written once as Hugging Face directories. Their texts are noise."""
+"""Checkpoints and adapters with random weights of real shapes, written once as Hugging Face directories and PEFT's
+files. Their texts are noise."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     AutoModelForCausalLM,
@@ -84,6 +86,29 @@ def write_checkpoint(directory: Path, config: Any, *, seed: int = 0) -> None:
     network = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     byte_level_tokenizer(num_tokens).save_pretrained(directory)
     network.save_pretrained(directory)
+
+
+def write_adapter(
+    base: Path,
+    folder: Path,
+    *,
+    seed: int = 0,
+    rank: int = 4,
+    spread: float = 0.3,
+    targets: str | list[str] = "all-linear",
+    **how: Any,
+) -> Path:
+    """Writes an adapter for the checkpoint `base` as PEFT does, with no matrix zero; the folder."""
+    network: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets, task_type="CAUSAL_LM", **how)
+    adapted: Any = get_peft_model(network, config)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if "lora_" in name:
+                weight.copy_(torch.randn(weight.shape, generator=generator) * spread / weight.shape[1] ** 0.5)
+    adapted.save_pretrained(folder)
+    return folder
 
 
 def byte_level_tokenizer(num_tokens: int) -> Any:

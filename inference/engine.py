@@ -86,6 +86,7 @@ class EngineStats:
     tokens_total: int
     steps_total: int
     step_s: float
+    num_adapters: int
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,7 @@ class Engine:
 
     def put_adapter(self, name: str, weights: AdapterWeights) -> None:
         """Requests may name it from now on; one of the same name is replaced, and who writes with that goes on so."""
+        self.runner.stacks.prepare(weights)
         with self._changed:
             older = self._adapters.get(name)
             self._adapters[name] = weights
@@ -299,6 +301,7 @@ class Engine:
                 self._tokens_total,
                 self._steps_total,
                 step_s,
+                len(self._adapters),
             )
 
     # -- on the engine's thread -----------------------------------------------------------------------------------

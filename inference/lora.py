@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -144,12 +144,21 @@ class Stacks:
         needed = dict.fromkeys(row for row in rows if row)
         if not needed:
             return None
+        stack = self._serving(needed.keys()) or Stack([*needed])
         with self._guard:
-            able = [s for s in self._stacks if needed.keys() <= s.adapters and len(s.adapters) <= LOOSE * len(needed)]
-            stack = min(able, key=lambda stack: len(stack.adapters)) if able else Stack([*needed])
             others = [one for one in self._stacks if one is not stack and not one.adapters & set(self._gone)]
             self._stacks = [*others, stack][-NUM_STACKS:]
         return stack.lora(rows)
+
+    def prepare(self, adapter: AdapterWeights) -> None:
+        """Make the stack of one alone beforehand, on the caller's thread."""
+        self.lora([adapter])
+
+    def _serving(self, needed: Set[AdapterWeights]) -> Stack | None:
+        """The smallest stack that has all of these and few others."""
+        with self._guard:
+            able = [s for s in self._stacks if needed <= s.adapters and len(s.adapters) <= LOOSE * len(needed)]
+        return min(able, key=lambda stack: len(stack.adapters), default=None)
 
     def forget(self, adapter: AdapterWeights) -> None:
         """Keep no stack that holds it; rows that still have it get one for as long as they need it."""

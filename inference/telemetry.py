@@ -91,6 +91,7 @@ class _Engines:
         yield _gauge("running", "Sequences that decode now", {v: s.num_running for v, s in now.items()})
         yield _gauge("waiting", "Sequences in the queue", {v: s.num_waiting for v, s in now.items()})
         yield _gauge("slots", "Sequences that can decode together", {v: s.num_slots for v, s in now.items()})
+        yield _gauge("adapters", "Adapters in memory", {v: s.num_adapters for v, s in now.items()})
         yield _gauge("step_seconds", "Median time of the recent steps", {v: s.step_s for v, s in now.items()})
         yield _counter("tokens", "Tokens written since the load", {v: s.tokens_total for v, s in now.items()})
         yield _counter("steps", "Steps of the engine since the load", {v: s.steps_total for v, s in now.items()})

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from contracts.bucket import LocalBucket
@@ -23,29 +23,6 @@ from contracts.manifest import (
 )
 
 ATTENTION = ["q_proj", "k_proj", "v_proj"]
-
-
-def write_adapter(
-    base: Path,
-    folder: Path,
-    *,
-    seed: int = 0,
-    rank: int = 4,
-    spread: float = 0.3,
-    targets: Any = "all-linear",
-    **how: Any,
-) -> Path:
-    """A folder with an adapter for the checkpoint `base`, none of whose matrices is zero."""
-    network: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets, task_type="CAUSAL_LM", **how)
-    adapted = get_peft_model(network, config)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, weight in adapted.named_parameters():
-            if "lora_" in name:
-                weight.copy_(torch.randn(weight.shape, generator=generator) * spread / weight.shape[1] ** 0.5)
-    adapted.save_pretrained(folder)
-    return folder
 
 
 @torch.inference_mode()

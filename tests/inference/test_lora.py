@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from inference.engine import Engine, NoSuchAdapter
+from bench.checkpoints import write_adapter
+from contracts.wire import CompletionRequest
+from inference.engine import Engine, Formed, NoSuchAdapter
+from inference.forms import prepare
 from inference.lora import AdapterWeights
 from inference.sequence import Sequence
-from tests.inference.adapters import ATTENTION, peft_logits, write_adapter
+from tests.inference.adapters import ATTENTION, peft_logits
 from tests.inference.engines import Oracle, Reader, load, serving
 from tests.inference.test_networks import drive, some_ids, take
 
@@ -91,7 +94,7 @@ def test_a_batch_without_adapters_computes_nothing_of_them(oracle: Oracle, adapt
     assert torch.equal(
         torch.stack(drive(engine, {0: [sequence]})[sequence]), torch.stack(drive(bare, {0: [twin]})[twin])
     )
-    assert not engine.runner.stacks._stacks
+    assert engine.runner.stacks.lora([None, None]) is None
 
 
 def test_requests_name_adapters_as_they_come_and_go(oracle: Oracle, adapters: list[Path]) -> None:
@@ -136,20 +139,30 @@ def test_an_adapter_that_is_dropped_goes_on_for_who_writes_with_it(oracle: Oracl
         assert len(engine.runner.stacks._stacks) == 1  # of what was dropped nothing is kept
 
 
-def test_takes_of_one_request_and_forms_keep_to_their_adapter(oracle: Oracle, adapters: list[Path]) -> None:
-    with serving(oracle.directory, num_slots=8) as engine:
-        with_adapters(engine, adapters)
+def test_free_rows_and_rows_under_a_form_write_with_adapters_as_each_does_alone(
+    oracles: dict[str, Oracle], folders: dict[str, list[Path]], words: Path
+) -> None:
+    with serving(oracles["llama"].directory, num_slots=20, words=words) as engine:
+        with_adapters(engine, folders["llama"])
+        form = {"scheme": "AA", "syllables": 4}
+        prepared = prepare(CompletionRequest(model="-", prompt="night falls\n", form=form), engine.speller(), Path())
+        names = ["", *(f"adapter-{nth}" for nth in range(NUM_ADAPTERS))]
         alone, together = Reader(engine), Reader(engine)
-        asked: dict[str, dict[str, Any]] = {
-            f"{nth}-{n}": {"adapter": f"adapter-{nth}", "n": n, "seed": nth, "max_tokens": 20, "temperature": 1.0}
-            for nth in range(4)
-            for n in (1, 3)
-        }
-        for name, how in asked.items():
-            alone.ask(name, "night falls", **how)
+
+        def ask(reader: Reader, nth: int) -> None:
+            how: dict[str, Any] = {"seed": nth, "max_tokens": 60, "temperature": 1.0, "adapter": names[nth]}
+            reader.ask(f"free-{nth}", "night falls\n", n=1 + nth % 2, **how | {"max_tokens": 12})
+            reader.ask(f"formed-{nth}", prepared.prompt, formed=Formed(prepared.begin), **how)
+
+        for nth in range(len(names)):
+            ask(alone, nth)
             alone.wait()
-        for name, how in asked.items():
-            together.ask(name, "night falls", **how)
+        for nth in range(len(names)):
+            ask(together, nth)
         together.wait()
-        for name, how in asked.items():
-            assert [together.text(name, i) for i in range(how["n"])] == [alone.text(name, i) for i in range(how["n"])]
+        for request_id in alone.pieces:
+            assert together.text(request_id) == alone.text(request_id), request_id
+        for nth in range(len(names)):
+            text = together.text(f"formed-{nth}")
+            assert all(not line.failures for line in prepared.judge(text, is_whole=True)), text
+        assert len({together.text(f"formed-{nth}") for nth in range(len(names))}) > len(names) / 2

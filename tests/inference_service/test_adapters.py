@@ -11,9 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from bench.checkpoints import write_adapter
 from contracts.manifest import AdapterManifest
 from lyrics.originality import OriginalityIndex
-from tests.inference.adapters import publish_adapter, write_adapter
+from tests.inference.adapters import publish_adapter
 from tests.inference_service.conftest import SLOW, Serve, Served, events, eventually
 from tests.inference_service.test_voices import code_of
 from tests.services import TINY, publish_directory
@@ -217,7 +218,7 @@ def test_the_adapter_idle_longest_makes_room(serve: Serve, folders: list[Path]) 
     wanted = [text(served, name) for name in (*names[:2], names[0], names[2])]
     adapters = served.service.voices.resident()[TINY].adapters
     assert sorted(adapters.names()) == sorted([names[0], names[2]])
-    assert len(served.service.voices.resident()[TINY].engine.adapters()) == 2
+    assert served.metric("adapters", voice=TINY) == 2
     assert [text(served, name) for name in names] == [wanted[0], wanted[1], wanted[3]]
 
 
