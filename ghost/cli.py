@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ghost import account, checkpoints, datasets, lyrics, rhymes, token
+from ghost import account, checkpoints, datasets, lyrics, rhymes, token, training
 
 app = typer.Typer(
     help="Ghost Rhymes: a studio for writing song lyrics with language models.",
@@ -18,11 +18,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(account.app, name="account")
+app.add_typer(training.adapters, name="adapters")
 app.add_typer(checkpoints.app, name="checkpoints")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(lyrics.app, name="lyrics")
 app.add_typer(rhymes.app, name="rhymes")
+app.add_typer(training.runs, name="runs")
 app.add_typer(token.app, name="token")
+app.command("train")(training.train)
 
 
 def _show_version(wanted: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ghost.server import Server, refused, said, server
+from ghost.server import Server, ServerUrl, Token, refused, said, server
 
 app = typer.Typer(help="Datasets on a server: create, import, review, freeze, download.", no_args_is_help=True)
 PAGE = 500
@@ -21,12 +21,7 @@ _address: dict[str, str | None] = {}
 
 
 @app.callback()
-def root(
-    server_url: Annotated[
-        str, typer.Option("--server", envvar="GHOST_SERVER", help="Its address; that of `make run`, unless given.")
-    ] = "",
-    token: Annotated[str | None, typer.Option(envvar="GHOST_TOKEN", help="As `ghost token create` made it.")] = None,
-) -> None:
+def root(server_url: ServerUrl = "", token: Token = None) -> None:
     """Datasets on a server: create, import, review, freeze, download."""
     _address.update(url=server_url, token=token)
 
@@ -59,7 +54,7 @@ def import_songs(
 ) -> None:
     """Bring songs in: files, a list of tracks, a playlist."""
     with _server() as there:
-        path = f"/datasets/{_id(there, dataset)}"
+        path = f"/datasets/{dataset_id(there, dataset)}"
         jobs = []
         for file in files or ():
             with file.open("rb") as reading:
@@ -87,7 +82,7 @@ def status(
 ) -> None:
     """Show how many songs there are in each state, by which rights, and what the dataset waits for."""
     with _server() as there:
-        path = f"/datasets/{_id(there, dataset)}"
+        path = f"/datasets/{dataset_id(there, dataset)}"
         shown = there.get(path)
         while wait and shown["job"]:
             there.follow(shown["job"])
@@ -99,7 +94,7 @@ def status(
 def review(dataset: Name, state: Annotated[str, typer.Option(help="Which songs to go through.")] = "check") -> None:
     """Go through doubtful songs one by one: accept, replace, drop, next, undo."""
     with _server() as there:
-        path = f"/datasets/{_id(there, dataset)}"
+        path = f"/datasets/{dataset_id(there, dataset)}"
         shelf = _songs(there, path, state)
         at = 0
         while 0 <= at < len(shelf):
@@ -119,7 +114,7 @@ def rights(
     """State by what right the songs may be used."""
     with _server() as there:
         body = {"songs": {"rights": of} if of else "all", "rights": rights, "note": note, "attest": attest}
-        changed = there.post(f"/datasets/{_id(there, dataset)}/rights", body)["changed"]
+        changed = there.post(f"/datasets/{dataset_id(there, dataset)}/rights", body)["changed"]
         typer.echo(f"{changed} songs are {said(rights)} now.")
 
 
@@ -127,7 +122,7 @@ def rights(
 def freeze(dataset: Name, wait: Wait = True) -> None:
     """Freeze the songs that may train into a new version, and print its number and hash."""
     with _server() as there:
-        path = f"/datasets/{_id(there, dataset)}/versions"
+        path = f"/datasets/{dataset_id(there, dataset)}/versions"
         job = there.post(path)["job"]
         if not wait:
             typer.echo(job["id"])
@@ -145,7 +140,7 @@ def diff(
 ) -> None:
     """Show which songs came (+), went (-) and changed (~) between two versions."""
     with _server() as there:
-        found = there.get(f"/datasets/{_id(there, dataset)}/versions/{before}/diff/{after}")
+        found = there.get(f"/datasets/{dataset_id(there, dataset)}/versions/{before}/diff/{after}")
     for mark, songs in (("+", found["added"]), ("-", found["removed"]), ("~", found["changed"])):
         for song in songs:
             what = f"  ({', '.join(song['fields'])})" if mark == "~" else ""
@@ -162,7 +157,7 @@ def download(
     """Write a version into a file, once every byte of it was checked."""
     target = out or Path(f"dataset-v{number}.{kind}")
     with _server() as there:
-        path = f"/datasets/{_id(there, dataset)}/versions/{number}/download"
+        path = f"/datasets/{dataset_id(there, dataset)}/versions/{number}/download"
         size = there.save(path, target, **{"as": kind})
     typer.echo(f"{target}: {size / 1e6:.1f} MB")
 
@@ -173,7 +168,7 @@ def _server() -> Iterator[Server]:
         yield there
 
 
-def _id(there: Server, dataset: str) -> str:
+def dataset_id(there: Server, dataset: str) -> str:
     """The id of a dataset by its name or id."""
     rows = there.get("/datasets")["datasets"]
     found = [row["id"] for row in rows if dataset in (row["id"], row["name"])]

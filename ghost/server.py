@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,11 @@ POLL_S = 0.5
 ANSWER_S = 60.0
 OVER = ("done", "failed", "cancelled")
 WITHOUT = "GHOST_TOKEN is not set: `ghost token create --email you@example.org` makes a token."
+
+ServerUrl = Annotated[
+    str, typer.Option("--server", envvar="GHOST_SERVER", help="Its address; that of `make run`, unless given.")
+]
+Token = Annotated[str | None, typer.Option(envvar="GHOST_TOKEN", help="As `ghost token create` made it.")]
 
 
 class Server:
@@ -37,6 +42,10 @@ class Server:
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """The answer's JSON."""
         return self._answer("POST", path, json=body or {}).json()
+
+    def delete(self, path: str) -> None:
+        """Delete it."""
+        self._answer("DELETE", path)
 
     def send(self, path: str, name: str, file: IO[bytes]) -> Any:
         """Send a file as it is read; the answer's JSON."""
