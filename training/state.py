@@ -132,8 +132,10 @@ def is_full(error: BaseException | None) -> bool:
     while seen is not None:
         if isinstance(seen, OSError) and seen.errno in _FULL:
             return True
-        if isinstance(seen, SafetensorError) and "os error 28" in str(seen):
+        if isinstance(seen, SafetensorError) and any(f"os error {number})" in str(seen) for number in _FULL):
             return True
+        if isinstance(seen, OSError) and seen.errno is None and "requested and" in str(seen):
+            return True  # numpy's words for an array that was not written whole
         seen = seen.__cause__ or seen.__context__
     return False
 
