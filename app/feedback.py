@@ -52,12 +52,14 @@ class FeedbackView(NamedTuple):
 class Counts(NamedTuple):
     """What was said of a voice, and of the versions of its title before; `unused` are kept, and in no dataset yet.
 
-    `words` tell what is new since the last version was made.
+    `words` tell what is new since the last version was made. `next_number` is the version that it may train; None for a
+    voice that is not one's own.
     """
 
     kept: int
     rejected: int
     unused: int
+    next_number: int | None
     words: str
 
 
@@ -174,7 +176,8 @@ def counts(session: Session, user_id: UUID, voice: str | None) -> Counts:
     kept, rejected = (found.get((verdict, True), 0) + found.get((verdict, False), 0) for verdict in Verdict)
     unused = found.get((Verdict.KEPT, True), 0)
     num_new = unused + found.get((Verdict.REJECTED, True), 0)
-    return Counts(kept, rejected, unused, _words(num_new, _next_number(session, user_id, voice)))
+    number = _next_number(session, user_id, voice)
+    return Counts(kept, rejected, unused, number, _words(num_new, number))
 
 
 def same_title(session: Session, user_id: UUID, voice: str) -> list[str]:

@@ -42,6 +42,7 @@ class FeedbackCounts(BaseModel):
     kept: int
     rejected: int
     unused: int
+    next_number: int | None
     words: str
 
 

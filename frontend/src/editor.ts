@@ -193,6 +193,15 @@ export class Editor {
     return false;
   }
 
+  /** The words of the take of this name as they stand in the text; null when none do. */
+  kept(name: string): string | null {
+    const found: string[] = [];
+    for (const mark = this.view.state.field(keepsakes).iter(); mark.value; mark.next()) {
+      if (mark.value.spec["take"] === name) found.push(this.view.state.doc.sliceString(mark.from, mark.to));
+    }
+    return found.at(-1)?.trim() || null;
+  }
+
   /** Put a take into the text at its anchor: one step of the history, the cursor behind it. */
   keep(anchor: Anchor, take: string, lead: string, name: string): void {
     const text = this.text;

@@ -35,6 +35,7 @@ interface Run {
 const MAX_BATCHES = 12;
 const MEMORY = "ghost:takes:";
 const SLOW_MS = 1_800;
+const FOLLOW_MS = 2_000;
 
 export class Shelf {
   private batches: Batch[] = [];
@@ -42,6 +43,7 @@ export class Shelf {
   /** Where the takes would have gone in that were refused last. */
   private refused: Place | null = null;
   private count = 0;
+  private following: number | undefined;
   private name = "";
 
   constructor(
@@ -63,6 +65,7 @@ export class Shelf {
   /** Show the takes of another lyric; `name` is the journal's name of it. */
   open(name: string): void {
     void this.stop();
+    window.clearTimeout(this.following); // these takes are of another text
     this.remember();
     this.name = name;
     this.batches = [];
@@ -119,6 +122,7 @@ export class Shelf {
       const ask: Ask = { ...settings, prompt: place.prompt, ...(lyricId === null ? {} : { lyric_id: lyricId }), ...formed(order, batch.num) };
       const started = await call<Started>("POST", "/api/v1/generations", ask);
       run.id = started.id;
+      batch.comesFrom(started.id);
       if (order && started.placed) this.settle(place, order, started.placed);
       batch.name();
       run.close = follow(started, this.listener(run, () => (hasNews = true)));
@@ -151,6 +155,13 @@ export class Shelf {
   /** The text has changed: the takes show which of them stand in it. */
   markKept(): void {
     for (const batch of this.batches) batch.markKept((take) => this.editor.hasKept(take));
+    window.clearTimeout(this.following);
+    this.following = window.setTimeout(() => this.follow(), FOLLOW_MS);
+  }
+
+  /** The writer has let go of the text for a moment: what was kept is what stands there now. */
+  private follow(): void {
+    for (const batch of this.batches) batch.follow((take) => this.editor.kept(take));
   }
 
   dismiss(batch: Batch): void {

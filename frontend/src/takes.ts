@@ -6,6 +6,7 @@ import type { Anchor, Bookmark } from "./editor.ts";
 import type { Form } from "./form.ts";
 import { LinedLeaf, PlainLeaf, type Leaf } from "./leaf.ts";
 import { shown, wholeLines } from "./seam.ts";
+import { Verdicts, type Notes, type Source, type Verdict } from "./verdicts.ts";
 
 export type TakeState = "waiting" | "writing" | "done" | "stopped" | "failed";
 
@@ -39,6 +40,8 @@ export interface Order {
 /** A take as the shelf remembers it. */
 export interface KeptTake extends TakeEnd {
   is_pinned?: boolean;
+  source?: Source;
+  notes?: Notes;
 }
 
 export interface Deeds {
@@ -60,6 +63,10 @@ class Take {
   private readonly keepButton: HTMLButtonElement;
   private readonly copyButton: HTMLButtonElement;
   private readonly pinButton: HTMLButtonElement;
+  private readonly rejectButton: HTMLButtonElement;
+  private readonly verdicts: Verdicts;
+  /** The line whose words were put into the lyric last, or 0 for all of it; null while none stand there. */
+  private standing: number | null = null;
 
   constructor(
     readonly id: string,
@@ -67,19 +74,34 @@ class Take {
     private readonly isLined: boolean,
     keep: (text: string) => void,
     pinned: () => void,
+    judged: (words: string) => void,
   ) {
-    this.leaf = isLined ? new LinedLeaf(id) : new PlainLeaf();
-    this.keepButton = button(`keep-${id}`, "Keep", "button small", () => keep(this.chosen()));
+    this.leaf = isLined ? new LinedLeaf(id, (verdict, line) => this.toggle(verdict, line)) : new PlainLeaf();
+    this.verdicts = new Verdicts((words) => {
+      this.dressVerdicts();
+      judged(words);
+    });
+    this.keepButton = button(`keep-${id}`, "Keep", "button small", () => {
+      const text = this.chosen();
+      const line = this.chosenLine();
+      keep(text);
+      this.standing = line;
+      this.verdicts.note("kept", line, line === 0 && text === this.text ? null : shown(text).trim());
+    });
+    this.rejectButton = button(`reject-${id}`, "", "icon-button icon-only small-icon icon-rejected", () => this.toggle("rejected", this.chosenLine()));
+    this.rejectButton.setAttribute("aria-label", `Reject take ${index + 1}`);
+    this.rejectButton.addEventListener("mousedown", (event) => event.preventDefault());
     this.keepButton.addEventListener("mousedown", (event) => event.preventDefault()); // a press must not undo the selection
     this.copyButton = button(`copy-${id}`, "Copy", "button small quiet", () => void this.copy());
     this.pinButton = button(`pin-${id}`, "", "icon-button icon-only small-icon icon-pin", () => {
       this.pin(!this.isPinned);
       pinned();
     });
-    const foot = el("footer", { class: "take-foot" }, this.caption, ...(isLined ? [this.pinButton] : []), this.copyButton, this.keepButton);
+    const foot = el("footer", { class: "take-foot" }, this.caption, ...(isLined ? [this.pinButton] : []), this.rejectButton, this.copyButton, this.keepButton);
     this.element = el("article", { id: `take-${id}`, class: "take", "aria-label": `Take ${index + 1}` }, this.leaf.element, foot);
     this.name(this.copyButton, "Copy");
     this.pin(false);
+    this.dressVerdicts();
     this.markKept(false);
     this.become("waiting");
   }
@@ -106,7 +128,8 @@ class Take {
 
   /** What the shelf remembers of it. */
   get end(): KeptTake {
-    const end: KeptTake = { text: this.text + this.fresh, finish_reason: this.finishReason };
+    const { source, all: notes } = this.verdicts;
+    const end: KeptTake = { text: this.text + this.fresh, finish_reason: this.finishReason, ...(source ? { source, notes } : {}) };
     return this.isLined ? { ...end, lines: this.leaf.lines, score: this.score, is_pinned: this.isPinned } : end;
   }
 
@@ -136,7 +159,8 @@ class Take {
   }
 
   /** The whole text, where the server says it; never less than what is already here. */
-  finish({ text = "", finish_reason: reason = null, lines = [], score = null, is_pinned: isPinned = false }: KeptTake = {}): void {
+  finish({ text = "", finish_reason: reason = null, lines = [], score = null, is_pinned: isPinned = false, source, notes }: KeptTake = {}): void {
+    this.verdicts.recall(source, notes);
     if (text.length > this.text.length + this.fresh.length) {
       this.text = "";
       this.fresh = text;
@@ -145,6 +169,7 @@ class Take {
     for (const line of lines) this.hear(line);
     this.score = score ?? this.score;
     if (isPinned) this.pin(true);
+    this.dressVerdicts();
     const isStopped = reason === "cancelled" || (this.state === "stopped" && reason === null);
     this.finishReason = isStopped ? "cancelled" : reason;
     this.become(isStopped ? "stopped" : "done");
@@ -157,6 +182,36 @@ class Take {
     this.caption.title = this.score === null ? "" : `${this.score.toFixed(2)} bits a token; the best stands first`;
     this.keepButton.title = this.isCut ? "Keeps the whole lines. Select words to keep just those." : "";
     this.settleButtons();
+  }
+
+  /** It is this text of this generation. */
+  comesFrom(generation: string, take: number): void {
+    this.verdicts.source = { generation, take };
+  }
+
+  /** The words of it as they stand in the lyric now: the writer's edits count, and what was taken out was not kept. */
+  follow(words: string | null): void {
+    const line = this.standing;
+    if (line === null || this.verdicts.of(line) !== "kept") return;
+    if (words !== null && words.trim() !== "") {
+      if (words !== shown(this.text).trim() || line > 0) this.verdicts.note("kept", line, words);
+      return;
+    }
+    this.standing = null;
+    this.verdicts.forget(line);
+  }
+
+  private toggle(verdict: Verdict, line: number): void {
+    if (this.verdicts.of(line) === verdict) this.verdicts.forget(line);
+    else this.verdicts.note(verdict, line, null);
+  }
+
+  private dressVerdicts(): void {
+    const isRejected = this.verdicts.of(0) === "rejected";
+    this.rejectButton.setAttribute("aria-pressed", String(isRejected));
+    this.rejectButton.title = isRejected ? "Rejected. Press again to take it back" : "Reject: not like this. Select words to reject just their line";
+    this.element.toggleAttribute("data-rejected", isRejected);
+    this.leaf.judge((line) => this.verdicts.of(line));
   }
 
   /** Whether words of it stand in the lyric now. */
@@ -177,17 +232,27 @@ class Take {
   }
 
   private settleButtons(): void {
-    this.keepButton.disabled = this.copyButton.disabled = this.pinButton.disabled = !this.hasText;
+    this.keepButton.disabled = this.copyButton.disabled = this.pinButton.disabled = this.rejectButton.disabled = !this.hasText;
     if (!this.hasText && this.state === "done") this.caption.textContent = "The voice had nothing to add";
+  }
+
+  /** What is selected inside this take. */
+  private get selection(): Range | null {
+    const selection = window.getSelection();
+    const isInside = selection?.anchorNode && this.leaf.element.contains(selection.anchorNode) && this.leaf.element.contains(selection.focusNode);
+    return isInside && selection.toString().trim() !== "" ? selection.getRangeAt(0) : null;
   }
 
   /** The words selected inside this take, or all of it that is whole. */
   private chosen(): string {
-    const selection = window.getSelection();
-    const isInside = selection?.anchorNode && this.leaf.element.contains(selection.anchorNode) && this.leaf.element.contains(selection.focusNode);
-    const selected = isInside ? selection.toString() : "";
-    if (selected.trim() !== "") return selected;
+    if (this.selection) return window.getSelection()?.toString() ?? "";
     return this.isCut ? wholeLines(this.text) : this.text;
+  }
+
+  /** The line that the selection begins in, or 0 for the take. */
+  private chosenLine(): number {
+    const { selection } = this;
+    return selection ? this.leaf.lineAt(selection.startContainer, selection.startOffset) : 0;
   }
 
   private async copy(): Promise<void> {
@@ -304,6 +369,16 @@ export class Batch {
     this.running.forEach((take, i) => take.finish(ends[i]));
   }
 
+  /** The takes that are being written are those of this generation, in its order. */
+  comesFrom(generation: string): void {
+    this.running.forEach((take, i) => take.comesFrom(generation, i));
+  }
+
+  /** Tell each take its words as they stand in the lyric. */
+  follow(wordsOf: (take: string) => string | null): void {
+    for (const take of this.takes) take.follow(wordsOf(take.id));
+  }
+
   /** Mark the takes whose words stand in the lyric. */
   markKept(isKept: (take: string) => boolean): void {
     for (const take of this.takes) take.markKept(isKept(take.id));
@@ -331,7 +406,13 @@ export class Batch {
 
   private fresh(index: number): Take {
     const id = `${this.number}-${++this.count}`;
-    return new Take(id, index, this.place.order !== null, (text) => this.deeds.keep(this, text, id), () => this.deeds.changed());
+    return new Take(id, index, this.place.order !== null, (text) => this.deeds.keep(this, text, id), () => this.deeds.changed(), (words) => this.judged(words));
+  }
+
+  /** Something was said of a take: how much there is now that the voice may learn from, over the takes. */
+  private judged(words: string): void {
+    if (this.notice.hidden || !this.notice.classList.contains("trouble")) this.wait(words);
+    this.deeds.changed();
   }
 
   private draw(): void {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -13,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from bench.checkpoints import write_adapter
 from models import Adapter, Feedback, Run, User
-from tests.browser.conftest import Visit, Web
-from tests.browser.walks import lines, open_studio, takes_of, type_lyric, wait_until_saved, write_first_line
+from tests.browser.conftest import PATIENCE_MS, Visit, Web
+from tests.browser.walks import choose_form, lines, takes_of, type_lyric, write_first_line
 from tests.inference.adapters import publish_adapter
 from tests.services import TINY, InferenceService
 
@@ -44,7 +46,15 @@ def signed_up(page: Page) -> str:
     return email
 
 
-def voice_of(database: Engine, inference: InferenceService, files: Path, email: str, number: int) -> str:
+def voice_of(
+    database: Engine,
+    inference: InferenceService,
+    files: Path,
+    email: str,
+    number: int,
+    *,
+    is_published: bool = False,
+) -> str:
     """A voice of this person's, which the service serves: what a training would have made."""
     adapter_id = uuid4()
     with Session(database) as session:
@@ -125,3 +135,52 @@ def test_a_blind_comparison(visit: Visit, database: Engine, inference: Inference
     assert UUID(page.url.rsplit("/", 1)[1])
     page.locator("#crumb-compare").click()
     expect(page.locator(".comparison-rows .row")).to_contain_text("interval")
+
+
+def test_takes_and_lines_are_kept_and_rejected_in_the_studio(
+    visit: Visit, database: Engine, inference: InferenceService, files: Path
+) -> None:
+    page = visit.page
+    voice = voice_of(database, inference, files, signed_up(page), 1, is_published=True)
+    page.goto(f"/?voice={voice}")
+    expect(page.locator("#voice-title")).to_have_text("Harbour v1")
+    write_first_line(page)
+    expect(takes_of(page, "done")).to_have_count(2)
+    note = page.locator("#batch-1 .batch-notice")
+    page.locator("#keep-1-1").click()
+    expect(note).to_have_text("1 added to the feedback for v2.")
+    page.locator("#reject-1-2").click()
+    expect(note).to_have_text("2 added to the feedback for v2.")
+    assert [verdict for verdict, _, _ in verdicts(database, voice)] == ["kept", "rejected"]
+    type_lyric(page, "\nmy own words")  # behind what was kept: no edit of it
+    kept = "\n".join(lines(page)[1:-1]).strip()
+    page.locator("#lyric-text .cm-line").nth(1).click()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.type("ooh ")
+    edited = "\n".join(lines(page)[1:-1]).strip()
+    assert edited != kept
+    wait_until(lambda: ("kept", edited) in [found[:2] for found in verdicts(database, voice)])
+    while "ooh" in page.locator("#lyric-text").inner_text() or len(lines(page)) > 2:
+        page.keyboard.press("Control+z")
+    wait_until(lambda: [found[0] for found in verdicts(database, voice)] == ["rejected"])
+    page.reload()
+    expect(page.locator("#reject-1-2")).to_have_attribute("aria-pressed", "true")
+    page.locator("#reject-1-2").click()
+    wait_until(lambda: verdicts(database, voice) == [])
+    choose_form(page, scheme="AABB", syllables="5")
+    page.locator("#verse").click()
+    expect(takes_of(page, "done", batch=2).first).to_be_visible()
+    page.locator("#kept-2-1-1").click()
+    page.locator("#rejected-2-1-2").click()
+    expect(page.locator("#batch-2 .batch-notice")).to_have_text("2 added to the feedback for v2.")
+    words = page.locator("#take-2-1 .take-line p").all_inner_texts()
+    assert [found[:2] for found in verdicts(database, voice)] == [("kept", words[0]), ("rejected", words[1])]
+    expect(page.locator("#kept-2-1-1")).to_have_attribute("aria-pressed", "true")
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE_MS / 1000
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.1)
