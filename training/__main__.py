@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from contracts.settings import share_cores
 from contracts.training import HANDED_BACK, REFUSED, TrainEvent, TrainTask
-from training.events import Refused, own_stdout, speaker
+from training.events import Refused, own_stdout, silent, speaker
 from training.wishes import HandedBack, Wishes
 
 TASK = "task.json"
@@ -24,7 +24,7 @@ def run(folder: Path) -> int:
     """Do what the folder's task says; returns how the process is to end."""
     wishes = Wishes()
     wishes.listen()  # before torch is imported, which takes seconds
-    say = speaker(own_stdout())
+    say = speaker(own_stdout()) if os.environ.get("RANK", "0") == "0" else silent
     share_cores()
     try:
         task = TrainTask.model_validate_json((folder / TASK).read_bytes())

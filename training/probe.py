@@ -30,8 +30,8 @@ ENOUGH_S = 3.0
 MAX_STEPS = 8
 EVALUATED_TOKENS = 1_024
 """Of the held-out songs; the rest is reckoned from them."""
-NUM_LINES = 32
-"""Written to see how fast lines come."""
+FEW_LINES, MORE_LINES = 8, 64
+"""Written to see how fast lines come, one text alone and several together; more are reckoned from the two."""
 COMPARED = 3
 """The bare checkpoint, the version before, and the new one."""
 
@@ -76,9 +76,8 @@ def probe(
     lora.save(network, scratch)
     judge.samples(scratch, num_samples)
     samples_s = time.monotonic() - began
-    began = time.monotonic()
-    judge.measure(None, 0.0, NUM_LINES)
-    measure_s = (time.monotonic() - began) * num_lines / NUM_LINES
+    few_s, more_s = (_measure_s(judge, lines) for lines in (FEW_LINES, MORE_LINES))
+    measure_s = few_s + max(0.0, more_s - few_s) * (num_lines - FEW_LINES) / (MORE_LINES - FEW_LINES)
     return Probe(
         device=_device(base.device),
         tokens_per_s=tokens_per_s,
@@ -88,6 +87,12 @@ def probe(
         num_tokens=max(1, num_tokens),
         peak_bytes=memory.peak_bytes(base.device),
     )
+
+
+def _measure_s(judge: Judge, num_lines: int) -> float:
+    began = time.monotonic()
+    judge.measure(None, 0.0, num_lines)
+    return time.monotonic() - began
 
 
 def _some(pieces: Sequence[Piece], max_tokens: int) -> list[Piece]:

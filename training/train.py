@@ -95,7 +95,7 @@ def main(task: TrainTask, folder: Path, say: Say, wishes: Wishes | None = None) 
     torch.set_num_threads(min(num_cores(), torch.get_num_threads()))  # OMP_NUM_THREADS may ask for fewer
     device = own_device(pick_device(settings.training_device))
     team = Team.join(device)
-    say = say if team.leads else silent
+    say = whole(say, wishes) if team.leads else silent
 
     tell_stage(say, "load")
     began = time.monotonic()
@@ -174,6 +174,16 @@ def main(task: TrainTask, folder: Path, say: Say, wishes: Wishes | None = None) 
     finally:
         judging.close()
         team.leave()
+
+
+def whole(say: Say, wishes: Wishes) -> Say:
+    """The same, never left in the middle of a line."""
+
+    def shielded(event: TrainEvent) -> None:
+        with wishes.shield():
+            say(event)
+
+    return shielded
 
 
 def fetch(bucket: Bucket, name: str, settings: Settings) -> Stock:

@@ -205,13 +205,14 @@ class Trainer:
             return self._validate().bits_per_byte
 
     def _validate(self) -> Validation:
-        found = self._validated() if self._team.leads else Validation(0.0, 0.0)
+        found = self.validated() if self._team.leads else Validation(0.0, 0.0)
         found = Validation(*self._team.from_leader(found, self.base.device))
         if not math.isfinite(found.loss):
             raise Refused(NOT_A_NUMBER, "The loss on the held-out songs is no number: the weights are broken.")
         return found
 
-    def _validated(self) -> Validation:
+    def validated(self) -> Validation:
+        """What the network as it stands makes of the held-out songs, in this process; nothing is said."""
         max_tokens = self.facts.micro_batch_tokens
         while True:
             try:
