@@ -30,6 +30,7 @@ from contracts.manifest import (
 )
 from contracts.training import Advanced, Effort, Probe, Table, TrainRequest, quote, resolve
 from models import Job, JobState, Probed, Rights, RunEvent, Song
+from models.account import reserve_minutes
 from models.job import again, request_cancel
 from models.queue import defer
 from models.run import reopen
@@ -99,7 +100,9 @@ class Trainings:
         with Session(self.engine) as session, session.begin():
             job = again(session, self.yard.job(run_id).id)
             assert job
-            assert reopen(session, run_id, 0)
+            rest = self.yard.run(run_id).quote["max_minutes"] - (self.yard.run(run_id).minutes_charged or 0)
+            assert reserve_minutes(session, self.alice, rest)
+            assert reopen(session, run_id, rest)
             defer(session, job)
 
     def events(self, run_id: UUID, kind: str) -> list[RunEvent]:
