@@ -24,6 +24,15 @@ STAGE_WORDS = {
     "evaluate": "Evaluate",
     "publish": "Save",
 }
+DOING = {
+    "load": "Loading the checkpoint",
+    "tokenise": "Reading the songs",
+    "phonemise": "Making phoneme tasks",
+    "train": "Training",
+    "evaluate": "Comparing it with what it would replace",
+    "publish": "Putting the voice away",
+}
+"""What is done in a stage."""
 STATE_WORDS = {
     "queued": "Waiting",
     "running": "Training",
@@ -61,10 +70,14 @@ def in_words(view: RunView) -> str:
         if not view.position or view.position == 1:
             return f"{paused}{'next' if paused else 'Next'} in the queue."
         return f"{paused}{'number' if paused else 'Number'} {view.position:,} in the queue."
+    if view.state == "running" and view.cancel_asked:
+        return "Being cancelled."
     if view.state == "running":
-        so_far = f"Step {view.num_done:,} of {view.num_total:,}" if view.num_total else STAGE_WORDS.get(view.stage, "")
+        steps = f"Step {view.num_done:,} of {view.num_total:,}" if view.num_total else "Training"
+        so_far = steps if view.stage == "train" else DOING.get(view.stage, "Starting")
         left = f", about {duration(view.eta_s)} left" if view.eta_s is not None else ""
-        return f"{so_far}{left}."
+        early = " It stops early: the best state so far becomes the voice." if view.stop_asked else ""
+        return f"{so_far}{left}.{early}"
     return {"done": "Done.", "failed": "Broke off.", "cancelled": "Cancelled."}.get(view.state, view.state)
 
 
@@ -194,13 +207,26 @@ def _meter(name: str, label: str, value: float | None, shown: Any, most: float |
 
 def log(events: Events) -> list[Component]:
     """The last lines of the log."""
-    lines = [event for event in events if event.kind == "log" and event.payload.get("words")]
-    if not lines:
+    told = [(event, words) for event in events if (words := line_of(event))]
+    if not told:
         return [html.P("Nothing yet.", className="hint")]
-    shown = sorted(lines, key=lambda event: (event.at, event.step, event.nth))[-LOG_SHOWN:]
-    return [
-        html.Ol(
-            [html.Li([html.Time(f"{event.at:%H:%M:%S}"), html.Span(str(event.payload["words"]))]) for event in shown],
-            className="log",
-        )
-    ]
+    told.sort(key=lambda one: (one[0].at, one[0].step, one[0].nth))
+    lines = [html.Li([html.Time(f"{event.at:%H:%M:%S}"), html.Span(words)]) for event, words in told[-LOG_SHOWN:]]
+    return [html.Ol(lines, className="log", tabIndex=0, **{"aria-label": "Log"})]
+
+
+def line_of(event: EventView) -> str:
+    """What an event says in a log; nothing for those that are drawn.
+
+    >>> from datetime import datetime
+    >>> line_of(EventView("validation", 9, 0, {"bits_per_byte": 1.2}, datetime.now()))
+    'Step 9: 1.200 bits a byte on the held-out songs'
+    """
+    said = event.payload
+    if event.kind in ("log", "refused"):
+        return str(said.get("words", ""))
+    if event.kind == "stage":
+        return DOING.get(str(said.get("stage")), "")
+    if event.kind == "validation" and "bits_per_byte" in said:
+        return f"Step {event.step:,}: {said['bits_per_byte']:.3f} bits a byte on the held-out songs"
+    return ""

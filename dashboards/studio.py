@@ -320,19 +320,18 @@ def _tried(session: Any, writer: Writer | None, name: str, cards: list[VoiceCard
 
 
 def _voice_option(card: VoiceCard, state: str = "") -> dict[str, Any]:
+    """A voice in the menu: its name, how it stands, its licence, a line each.
+
+    Plain words: Dash loses its way when a list of options whose labels are components grows (dash 4.4).
+    """
     title = (card.title or card.id) + (f" v{card.number}" if card.number else "")
+    name = f"{title}  {size(card.num_parameters)}".rstrip()
+    stands = state or card.reason or STATE_WORDS[card.state]
     return {
         "value": card.id,
         "title": title,
         "disabled": card.state == "refused",
-        "label": html.Span(
-            className=f"voice voice-{card.state}",
-            children=[
-                html.Span([title, html.Small(size(card.num_parameters))], className="voice-name"),
-                html.Span(state or card.reason or STATE_WORDS[card.state], className="voice-state"),
-                html.Span(f"Licence: {card.licence}", className="voice-licence"),
-            ],
-        ),
+        "label": f"{name}\n{stands}\nLicence: {card.licence}",
     }
 
 

@@ -216,10 +216,9 @@ def effort_cards(quotes: dict[Effort, Quote]) -> list[dict[str, Any]]:
     """The one dial, with what each of its places takes once that is known."""
     options = []
     for effort, (title, words) in EFFORTS.items():
-        quote = quotes.get(effort)
-        cost = f"{duration(60 * quote.minutes)}, {money(quote.price_cents)}" if quote else "\u2013"
-        shown = [html.B(title), html.Span(cost, className="effort-cost"), html.Small(words)]
-        options.append({"value": effort.value, "label": html.Span(shown, className="effort")})
+        offer = quotes.get(effort)
+        cost = f"{duration(60 * offer.minutes)}, {money(offer.price_cents)}" if offer else "\u2013"
+        options.append({"value": effort.value, "label": f"{title}\n{cost}\n{words}"})
     return options
 
 

@@ -249,5 +249,5 @@ def test_the_voice_menu_shows_the_licence(visit: Visit) -> None:
     page = visit.page
     open_studio(page)
     page.locator("#voice-menu summary").click()
-    expect(page.locator("#voice-menu .voice-licence")).to_contain_text("made by the tests")
+    expect(page.locator("#voice-menu .voices")).to_contain_text("made by the tests")
     expect(page.locator("#voice-menu input:checked")).to_have_count(1)
