@@ -350,6 +350,7 @@ class Adapters:
             folder = fetch_adapter(self._shelf.bucket(), listing, self._cache)
             weights = AdapterWeights.read(folder, self._engine.runner.network)
             index = OriginalityIndex.load(folder / "originality") if (folder / "originality").is_dir() else None
+            self._engine.token_words()  # ahead of the first free text
         except NoSuchKey:
             raise UnknownVoice(listing.name) from None
         except (AdapterCorrupt, AdapterError, IndexUnreadable) as error:

@@ -27,6 +27,7 @@ from inference.constrained import FormState
 from inference.device import keep_freed_memory, num_cores, pick_device, pick_dtype
 from inference.lora import AdapterWeights
 from inference.networks import read_network
+from inference.recital import Restraint, TokenWords
 from inference.runner import Runner
 from inference.sampling import hold, sample
 from inference.scheduler import Move, Scheduler
@@ -127,6 +128,7 @@ class Engine:
         self.scheduler = Scheduler(num_slots, PREFILL_BUDGET[runner.network.device.type])
         self._words = words
         self._speller: Speller | None = None
+        self._token_words: TokenWords | None = None
         self._learning = threading.Lock()
         self._max_open = num_slots + max_waiting
         self._open: dict[str, list[Sequence]] = {}  # by request, what has not finished; guarded by _changed
@@ -212,6 +214,13 @@ class Engine:
                 self._speller = Speller(self.tokenizer, trie, self.vocab_size)
             return self._speller
 
+    def token_words(self) -> TokenWords:
+        """Which tokens end which words; a moment at the first call."""
+        with self._learning:
+            if self._token_words is None:
+                self._token_words = TokenWords(self.tokenizer.bytes_of, self.vocab_size)
+            return self._token_words
+
     def put_adapter(self, name: str, weights: AdapterWeights) -> None:
         """Requests may name it from now on; one of the same name is replaced, and who writes with that goes on so."""
         self.runner.stacks.prepare(weights)
@@ -243,9 +252,10 @@ class Engine:
         formed: Formed | None = None,
         num_takes: int | None = None,
         adapter: str = "",
+        restrain: Callable[[], Restraint | None] | None = None,
     ) -> None:
         """Queues a request of `num_takes` takes, `params.n` unless it is said; take i draws with seed + i. `adapter` is
-        one that was put here; "" is the bare checkpoint.
+        one that was put here; "" is the bare checkpoint. `restrain` makes what keeps a free take from reciting.
 
         `deliver` is called on the engine's thread, at most once a step, with that step's pieces of this request; it
         must be quick. `finish_reason` ends each take.
@@ -267,6 +277,9 @@ class Engine:
             for take in takes:
                 take.begin_form, take.num_typed_bytes = formed.begin, formed.num_typed_bytes
                 take.island = take.index // formed.island_size if formed.island_size else None
+        elif restrain:
+            for take in takes:
+                take.restraint = restrain()
         with self._changed:
             if self._stopping:
                 raise EngineStopped("the engine has failed; see its log" if self.failure else "the engine has stopped")

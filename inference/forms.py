@@ -32,6 +32,7 @@ from lyrics.syllables import words_of
 
 MAX_OFFERS = 3
 LEARNED, LEARNED_RUN = "the songs of this voice", 6
+"""What a voice may not recite, in words, and how many words in a row of it."""
 CONTEXT_WORDS = 16  # before the stanza: more than any run that originality follows
 
 

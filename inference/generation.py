@@ -20,7 +20,8 @@ from contracts.wire import MAX_TOKENS, Choice, Completion, CompletionRequest, Fi
 from inference.crafted import DeadEnd, Line, Studio, craft
 from inference.delivery import Inbox, Postman
 from inference.engine import Formed
-from inference.forms import BadForm, Prepared, prepare
+from inference.forms import LEARNED_RUN, BadForm, Prepared, prepare
+from inference.recital import Restraint
 from inference.sequence import Piece
 from inference.telemetry import Telemetry
 from inference.trie import Unspellable
@@ -157,6 +158,8 @@ class _Trip:
         voice = loan.voice
         self._engine = voice.engine
         self._adapter = loan.adapter.key if loan.adapter else ""
+        index = loan.adapter.index if loan.adapter else None
+        self._learned = index if index and LEARNED_RUN in index.sizes else None
         self._turns = voice.turns
         frame = "" if loan.adapter else voice.manifest.frame  # adapters have learned songs as they stand
         self._frame = frame if wanted.framed else None
@@ -185,6 +188,7 @@ class _Trip:
             partial(self._postman.drop, inbox),
             formed=formed or None,
             adapter=self._adapter,
+            restrain=self._restrain,
         )
         texts = [""] * progress.num_takes
         try:
@@ -219,6 +223,12 @@ class _Trip:
                 yield self._progress.add_line(line) if line else None
         if self._progress.unfinished:
             yield self._progress.close()
+
+    def _restrain(self) -> Restraint | None:
+        """What keeps a free take from reciting the songs that its adapter has learned."""
+        if self._learned is None:
+            return None
+        return Restraint(self._learned, LEARNED_RUN, self._engine.token_words(), self._prompt)
 
     def _encode(self, text: str) -> list[int]:
         """Ids of the lyric and what was written since: of one too long for the voice, the newest lines count."""

@@ -89,5 +89,5 @@ def _resample_island(island: list[Sequence]) -> list[tuple[Sequence, Sequence]]:
 
 
 def masks_of(takes: Items[Sequence]) -> Mapping[int, np.ndarray[tuple[int], np.dtype[np.uint8]]]:
-    """By row, what a take under a form may draw."""
-    return {row: take.form.mask() for row, take in enumerate(takes) if take.form is not None}
+    """By row, what a take may draw that may not draw everything."""
+    return {row: mask for row, take in enumerate(takes) if (mask := take.mask()) is not None}

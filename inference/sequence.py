@@ -7,10 +7,14 @@ from collections.abc import Callable
 from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from contracts.wire import FinishReason, SamplingParams
 from inference.constrained import FormState
 from inference.detokenize import TextStream
 from inference.lora import AdapterWeights
+from inference.recital import Restraint
 from inference.sampling import POISONED, Draw
 from inference.tokenizer import Tokenizer
 
@@ -67,6 +71,8 @@ class Sequence:
     """Particles of one island are weighed against each other, and the light ones go on as copies of the heavy."""
     num_typed_bytes: int = 0
     """Of its first bytes, how many the writer has typed already; they are not delivered."""
+    restraint: Restraint | None = None
+    """Keeps a free text from reciting."""
     form: FormState | None = field(init=False, default=None)
     log_weight: float = field(init=False, default=0.0)
     """Natural logarithm of its weight within its island."""
@@ -96,6 +102,12 @@ class Sequence:
         min_p = 0.0 if self.form is None else MIN_P if self.island is None else MIN_P_OF_PARTICLES
         return Draw(self.params, self.seed, self.num_written, self.token_ids, min_p)
 
+    def mask(self) -> npt.NDArray[np.uint8] | None:
+        """The tokens that may come next; None when all may."""
+        if self.form is not None:
+            return self.form.mask()
+        return self.restraint.mask() if self.restraint is not None else None
+
     def accept(self, token: int) -> Piece | None:
         """Takes the token just drawn; what there is to show for it, if anything."""
         if token == POISONED:
@@ -108,6 +120,8 @@ class Sequence:
                 return self.finish("error" if self.form.is_lost else "stop")
         elif token in self.tokenizer.end_ids:
             return self.finish("stop")
+        elif self.restraint is not None:
+            self.restraint.advance(self.tokenizer.bytes_of[token])
         text = self._text.feed(self._new_bytes(token))
         if self._text.stopped:
             return self.finish("stop", text)

@@ -308,6 +308,19 @@ def test_a_form_is_kept_from_reciting_the_songs_of_the_adapter(serve: Serve, tin
     assert "originality" not in json.dumps(offers)  # it is no part of what was asked
 
 
+def test_a_free_text_does_not_recite_the_songs_of_the_adapter(serve: Serve, tiny_folder: Path, tmp_path: Path) -> None:
+    served = serve()
+    folder = write_adapter(tiny_folder, tmp_path / "learned")
+    how = {"user": str(ALICE), "max_tokens": 200, "temperature": 0.5, "seed": 2}
+    song = served.write(model=publish(served, folder), **how).choices[0].text
+    index = OriginalityIndex.build([song], "what it would write")
+    assert index.runs(song, 6)
+    index.save(folder / "originality")
+    held = served.write(model=publish(served, folder), **how).choices[0].text
+    assert len(held) > 50
+    assert not index.runs(held, 6)
+
+
 def test_the_seal_is_what_a_worker_writes(serve: Serve, folders: list[Path]) -> None:
     served = serve()
     mine = publish(served, folders[0])
