@@ -15,6 +15,7 @@ from app.dataset import own
 from app.errors import Conflict, NotFound
 from app.job import JobView
 from corpus.drift import MIN_SONGS
+from corpus.version import KEPT_LINES
 from models import DatasetVersion, Drift, Song, VersionSong
 from models.dataset import trainable
 
@@ -23,9 +24,9 @@ class DriftView(NamedTuple):
     """What is new in a dataset since its last version, and what was measured of it.
 
     `version_number` is None while nothing was frozen. `num_new` counts the songs that may train now and whose words no
-    song of that version has. `card` is a `corpus.drift.DriftCard`, the last that was measured: of `measured_new` songs
-    against the version `measured_version`; `is_current` while nothing has changed since. `job` measures, or failed to.
-    `cannot_measure` says why not, None when it can.
+    song of that version has; lines that were kept of a voice are no songs. `card` is a `corpus.drift.DriftCard`, the
+    last that was measured: of `measured_new` songs against the version `measured_version`; `is_current` while nothing
+    has changed since. `job` measures, or failed to. `cannot_measure` says why not, None when it can.
     """
 
     version_number: int | None
@@ -108,7 +109,7 @@ def _new_songs(session: Session, dataset_id: UUID, version: DatasetVersion) -> _
     found = session.execute(
         select(
             func.count(Song.content_sha.distinct()).label("number"), func.md5(func.coalesce(joined, "")).label("mark")
-        ).where(Song.dataset_id == dataset_id, trainable(), Song.content_sha.not_in(held))
+        ).where(Song.dataset_id == dataset_id, trainable(), Song.source != KEPT_LINES, Song.content_sha.not_in(held))
     ).one()
     return _New(found.number, found.mark)
 
@@ -127,7 +128,8 @@ def _why_not(version: DatasetVersion | None, new: _New) -> str | None:
         return "Nothing is frozen yet: new songs are compared with those of a version. Freeze one first."
     if not new.number:
         return f"No song is new since version {version.number}."
-    num_old = int(version.manifest.get("counts", {}).get("songs", 0))
+    counts, sources = version.manifest.get("counts", {}), version.manifest.get("sources", {})
+    num_old = int(counts.get("songs", 0)) - int(sources.get(KEPT_LINES, 0))
     if min(num_old, new.number) < MIN_SONGS:
         return (
             f"To tell a change from chance it takes at least {MIN_SONGS} new songs, and as many in the version: there "

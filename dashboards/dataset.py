@@ -13,7 +13,7 @@ from dash.exceptions import PreventUpdate
 from app import dataset
 from app.auth import Writer
 from app.db import unit_of_work
-from dashboards import cleaning, progress, rights, songs, statistics, versions
+from dashboards import cleaning, drift, progress, rights, songs, statistics, versions
 from dashboards.builder import PATH, TABS, Place, address_of, builder, button, plural
 
 POLL_MS = 1_000
@@ -41,8 +41,8 @@ def page(writer: Writer, place: Place) -> tuple[list[Component], str]:
         dcc.Interval(id="dataset-poll", interval=POLL_MS, disabled=view.job is None),
     ]
     body = html.Section(BODIES[tab](view), id=f"tab-{tab}", className="pane", **{"aria-label": TABS[tab]})
-    shown = [*stores, _head(view), html.Div(_progress(view), id="progress"), html.Div(id="unread"), _tabs(view.id, tab)]
-    return [*shown, body], view.name
+    shown = [*stores, _head(view), html.Div(_progress(view), id="progress"), html.Div(id="unread")]
+    return [*shown, html.Div(id="drift"), _tabs(view.id, tab), body], view.name
 
 
 def _head(view: dataset.DatasetView) -> Component:
@@ -161,7 +161,7 @@ def rename(name: str | None, dataset_id: str) -> tuple[str, str]:
 
 
 def register(dash_app: Dash) -> None:
-    """Wire the frame and its tabs."""
+    """Wire the frame, the card of drift and the tabs."""
     late: dict[str, Any] = {"prevent_initial_call": True}
     callback = dash_app.callback
     of_dataset, touched = State("dataset-id", "data"), Output("touched", "data", allow_duplicate=True)
@@ -172,5 +172,5 @@ def register(dash_app: Dash) -> None:
     callback(*named, Input("rename", "value"), of_dataset, **late)(rename)
     callback(touched, Input("look-again", "n_clicks"), of_dataset, **late)(look_again)
     callback(Output("unread", "children"), Input("problems", "data"), Input("dataset-id", "data"))(show_unread)
-    for tab in (songs, rights, cleaning, versions):
+    for tab in (drift, songs, rights, cleaning, versions):
         tab.register(dash_app)

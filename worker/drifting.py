@@ -26,7 +26,7 @@ from contracts.bucket import Bucket, BucketAway, NoSuchKey, open_bucket
 from contracts.manifest import dataset_manifest_key
 from corpus import drift, version
 from corpus.drift import Floats, Sung, TooFew
-from corpus.version import Torn
+from corpus.version import KEPT_LINES, Torn
 from models import DatasetVersion, Song, VersionSong
 from models.dataset import trainable
 from models.feedback import Drift
@@ -68,19 +68,20 @@ def measure(attempt: Attempt) -> None:
 
 
 def new_texts(session: Session, dataset_id: UUID, number: int) -> list[str]:
-    """The words of the songs that may train now and were not in a version."""
+    """The words of the songs that may train now and were not in a version; kept lines are no songs."""
     held = (
         select(VersionSong.content_sha)
         .join(DatasetVersion, DatasetVersion.id == VersionSong.version_id)
         .where(DatasetVersion.dataset_id == dataset_id, DatasetVersion.number == number)
     )
     query = select(Song.text).where(Song.dataset_id == dataset_id, trainable(), Song.content_sha.not_in(held))
-    return [text for text in session.scalars(query) if text]
+    return [text for text in session.scalars(query.where(Song.source != KEPT_LINES)) if text]
 
 
 def _frozen(attempt: Attempt, bucket: Bucket, dataset_id: UUID, number: int) -> list[str]:
     try:
-        return [song.text for song in version.read(bucket, dataset_manifest_key(dataset_id, number))]
+        songs = version.read(bucket, dataset_manifest_key(dataset_id, number))
+        return [song.text for song in songs if song.source != KEPT_LINES]
     except (Torn, NoSuchKey):
         raise Failed(f"Version {number} cannot be opened any more. Freeze the dataset again.") from None
     except BucketAway:
