@@ -26,7 +26,8 @@ from models import Adapter, Dataset, DatasetVersion, Job, JobState, Run, RunEven
 from models.account import account_of, hold_account, reserve_minutes
 from models.job import OPEN_STATES, end_at_once, request_cancel
 from models.queue import ON_GPU
-from models.run import MAX_TITLE, charge_ended, reopen
+from models.run import MAX_TITLE as MAX_TITLE
+from models.run import charge_ended, reopen
 
 MAX_LISTED = 200
 KINDS: tuple[str, ...] = get_args(EventKind)

@@ -78,6 +78,9 @@ def test_it_works(alice: Caller, version: Version, engine: Engine, settings: Set
     assert (run["config"], run["quote"]) == (found["config"], found["quote"])
     assert run["eta_s"] == pytest.approx(expected.minutes * 60, abs=1)
     assert queued(engine) >= {run["job_id"]}
+    job = ok(alice("GET", f"/jobs/{run['job_id']}"))
+    assert (job["words"], job["run_id"]) == ("Training of “Harbour lights v1”", run["id"])
+    assert (job["dataset_id"], job["dataset_name"]) == (version.dataset_id, "Harbour")
     assert minutes_left(engine, alice) == 120 - expected.max_minutes
     work_on(engine, run["id"], steps=3, seconds=20.0)
     finish(engine, settings, run["id"])
