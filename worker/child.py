@@ -142,8 +142,8 @@ class Child:
         return self._process.stdout
 
     def _event(self, line: bytes) -> TrainEvent | None:
-        try:
-            return TrainEvent.model_validate_json(line)
+        try:  # what a voice writes may hold U+0000, which Postgres keeps in no text
+            return TrainEvent.model_validate_json(line.replace(b"\\u0000", b"\\ufffd"))
         except ValidationError:  # some library's print, for whoever reads the log
             with self.log.open("ab") as log:
                 log.write(line + b"\n")

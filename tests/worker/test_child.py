@@ -62,12 +62,13 @@ def test_it_works(start: Start) -> None:
         print('{"kind": "unheard of"}')
         sys.stdout.write('{"kind": "step", "step": 1,')
         sys.stdout.flush()
-        sys.stdout.write(' "payload": {"loss": 2.5}}\\n')
+        sys.stdout.write(' "payload": {"text": "a\\\\u0000b"}}\\n')
         print("it broke", file=sys.stderr)
         sys.exit(3)
     """) as child:
         said = all_of(child)
         assert [(event.kind, event.step) for event in said] == [("stage", 0), ("step", 1)]
+        assert said[1].payload == {"text": "a\ufffdb"}  # Postgres keeps no U+0000
         assert child.status == 3
         assert "it broke" in child.last_words()
         assert "a library says hello" in child.log.read_text()
