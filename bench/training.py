@@ -50,7 +50,7 @@ from transformers import (
 from bench.checkpoints import GPT2_BPE, random_checkpoint
 from contracts.settings import share_cores
 from contracts.training import Advanced, Dtype, TrainConfig, TrainEvent, TrainRequest, resolve
-from inference.device import num_cores, pick_dtype
+from inference.device import keep_freed_memory, num_cores, pick_dtype
 from inference.tokenizer import Tokenizer
 from training import lora
 from training.networks import load_base
@@ -162,6 +162,7 @@ def measure(order: Order) -> Figures:
 
 
 def _ours(order: Order, songs: Sequence[str], held_out: list[list[int]]) -> Figures:
+    keep_freed_memory()
     base = load_base(Path(order.directory), dtype=order.dtype, device=torch.device("cpu"))
     spelling = Spelling(Tokenizer.load(Path(order.directory), []), None, MAX_LEN)
     pieces = [

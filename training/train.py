@@ -30,7 +30,7 @@ from contracts.manifest import (
 from contracts.settings import Settings, load_settings
 from contracts.training import Table, TrainConfig, TrainEvent, TrainTask, num_steps
 from inference import checkpoints
-from inference.device import num_cores, pick_device, pick_dtype
+from inference.device import keep_freed_memory, num_cores, pick_device, pick_dtype
 from inference.tokenizer import Tokenizer
 from training import card as cards
 from training import lora, phonemes, state
@@ -93,6 +93,7 @@ def main(task: TrainTask, folder: Path, say: Say, wishes: Wishes | None = None) 
     settings, config = load_settings(), task.config
     bucket = checkpoints.bucket_of(settings)
     torch.set_num_threads(min(num_cores(), torch.get_num_threads()))  # OMP_NUM_THREADS may ask for fewer
+    keep_freed_memory()
     device = own_device(pick_device(settings.training_device))
     team = Team.join(device)
     say = whole(say, wishes) if team.leads else silent
