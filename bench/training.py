@@ -26,7 +26,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -51,11 +51,9 @@ from bench.checkpoints import GPT2_BPE, random_checkpoint
 from contracts.settings import share_cores
 from contracts.training import Advanced, Dtype, TrainConfig, TrainEvent, TrainRequest, resolve
 from inference.device import keep_freed_memory, num_cores, pick_dtype
-from inference.tokenizer import Tokenizer
 from training import lora
 from training.networks import load_base
-from training.packing import Piece, Plan, Spelling
-from training.songs import TrainSong
+from training.packing import Piece, Plan
 from training.team import Team
 from training.trainer import Trainer
 from training.wishes import Wishes
@@ -164,12 +162,7 @@ def measure(order: Order) -> Figures:
 def _ours(order: Order, songs: Sequence[str], held_out: list[list[int]]) -> Figures:
     keep_freed_memory()
     base = load_base(Path(order.directory), dtype=order.dtype, device=torch.device("cpu"))
-    spelling = Spelling(Tokenizer.load(Path(order.directory), []), None, MAX_LEN)
-    pieces = [
-        piece
-        for nth, text in enumerate(songs)
-        for piece in spelling.song(TrainSong(str(nth), "", "", text, "mine", "train"))
-    ]
+    pieces = [Piece(tuple(row)) for row in rows_of(order.directory, songs)]
     num_tokens = sum(piece.num_tokens for piece in pieces)
     num_updates = -(-len(songs) // SONGS_A_BATCH)
     config = _config(num_tokens // num_updates, order.dtype)
@@ -187,7 +180,7 @@ def _ours(order: Order, songs: Sequence[str], held_out: list[list[int]]) -> Figu
         network,
         config,
         Plan.dealt(pieces, [], num_steps=num_updates, num_tokens=num_tokens, task_share=0, seed=0),
-        [Piece(tuple(row), 1, 1) for row in held_out],
+        [Piece(tuple(row)) for row in held_out],
         identity={},
         team=Team(),
         say=hear,
@@ -314,7 +307,7 @@ def ratios(ours: Figures, theirs: Figures) -> dict[str, float]:
     return {name: getattr(ours, name) / getattr(theirs, name) for name in GOALS}
 
 
-def orders(networks: dict[str, Path], num_songs: int, systems: Sequence[str]) -> list[Order]:
+def orders(networks: Mapping[str, Path], num_songs: int, systems: Sequence[str]) -> list[Order]:
     """What is measured, in this order."""
     fast: Dtype = "bfloat16" if pick_dtype("auto", torch.device("cpu")) is torch.bfloat16 else "float32"
     dtypes: dict[str, Dtype] = {
@@ -330,7 +323,7 @@ def orders(networks: dict[str, Path], num_songs: int, systems: Sequence[str]) ->
     ]
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print a table, write the lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="write a JSON object for each system and network here")
@@ -339,7 +332,7 @@ def main() -> None:
     parser.add_argument("--songs", type=int, default=0, help="songs to train on (default: 48, quick: 8)")
     parser.add_argument("--systems", default=",".join(SYSTEMS))
     parser.add_argument("--cache", type=Path, default=Path("bench/out/checkpoints"))
-    told = parser.parse_args()
+    told = parser.parse_args(argv)
     systems = [name for name in told.systems.split(",") if name]
     if unknown := set(systems) - set(SYSTEMS):
         sys.exit(f"--systems knows {', '.join(SYSTEMS)}, not {', '.join(sorted(unknown))}")
