@@ -27,7 +27,10 @@ from tests.services import InferenceService
 pytestmark = pytest.mark.browser
 
 LINE = "The {0} keeps a lantern for the tide\nand every {0} has a rope to ride\n"
-THINGS = ("harbour attic engine orchard ferry copper winter railway candle river sailor mountain paper window").split()  # noqa: SIM905 - it reads better as text
+THINGS = [
+    *("harbour", "attic", "engine", "orchard", "ferry", "copper", "winter"),
+    *("railway", "candle", "river", "sailor", "mountain", "paper", "window"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +168,7 @@ def test_it_works(visit: Visit) -> None:
     expect(page.locator("#voice-title")).to_have_text("Harbour v1")
     page.locator("#seed").fill("A lantern on the harbour wall")
     page.locator("#seed").press("Enter")
-    expect(page.locator('.take[data-state="done"]')).to_have_count(2)
+    expect(page.locator('.take[data-state="done"]')).to_have_count(2, timeout=JOB_MS)
     expect(page.locator("#voice-line")).to_have_text(re.compile(r"Harbour v1, loaded in \d+ ms"))
     page.reload()
     expect(page.locator("#voice-title")).to_have_text("Harbour v1")
