@@ -147,7 +147,6 @@ def rows_of(directory: str, songs: Sequence[str]) -> list[list[int]]:
 
 def measure(order: Order) -> Figures:
     """One system on one network, in a process of its own."""
-    share_cores()
     torch.set_num_threads(num_cores())
     songs = invented_songs(order.num_songs + NUM_HELD_OUT)
     train, held_out = songs[NUM_HELD_OUT:], rows_of(order.directory, songs[:NUM_HELD_OUT])
@@ -341,6 +340,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         llama = told.checkpoint or random_checkpoint("llama-135m-random", told.cache)
         networks = {"gpt-neo-125m-random": random_checkpoint("gpt-neo-125m-random", told.cache), llama.name: llama}
+    share_cores()  # for the processes to come: their torch is imported before they are told what to do
     found: dict[tuple[str, str], Figures] = {}
     print(f"{'network':24} {'system':20} {'real tokens/s':>13} {'CPU s/1000':>10} {'peak GB':>8} {'loss':>15}")
     for order in orders(networks, told.songs or (8 if told.quick else 48), systems):
