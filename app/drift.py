@@ -56,7 +56,8 @@ def get(session: Session, user_id: UUID, dataset_id: UUID) -> DriftView:
     own(session, user_id, dataset_id)
     version = _last_version(session, dataset_id)
     new = _new_songs(session, dataset_id, version) if version else _New(0, "")
-    row = session.get(Drift, dataset_id, populate_existing=True)
+    measuring = _job(session, user_id, session.get(Drift, dataset_id, populate_existing=True))
+    row = session.get(Drift, dataset_id, populate_existing=True)  # after its job: one that is done has left its card
     return DriftView(
         version_number=version.number if version else None,
         num_new=new.number,
@@ -65,7 +66,7 @@ def get(session: Session, user_id: UUID, dataset_id: UUID) -> DriftView:
         measured_new=row.num_new if row else None,
         measured_at=row.created_at if row else None,
         is_current=bool(row and version and (row.version_number, row.new_mark) == (version.number, new.mark)),
-        job=_job(session, user_id, row),
+        job=measuring,
         cannot_measure=_why_not(version, new),
     )
 

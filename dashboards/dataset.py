@@ -42,7 +42,7 @@ def page(writer: Writer, place: Place) -> tuple[list[Component], str]:
     ]
     body = html.Section(BODIES[tab](view), id=f"tab-{tab}", className="pane", **{"aria-label": TABS[tab]})
     shown = [*stores, _head(view), html.Div(_progress(view), id="progress"), html.Div(id="unread")]
-    return [*shown, html.Div(id="drift"), _tabs(view.id, tab), body], view.name
+    return [*shown, *drift.layout(), _tabs(view.id, tab), body], view.name
 
 
 def _head(view: dataset.DatasetView) -> Component:

@@ -13,11 +13,19 @@ from dash.exceptions import PreventUpdate
 from app import drift
 from app.db import unit_of_work
 from app.drift import DriftView
+from dashboards import progress
 from dashboards.builder import address_of, builder, button, plural
 from dashboards.words import when
 
+POLL_MS = 1_000
+NUM_SHOWN = 3
 EDGE = 1.08
 """The right end of the plots, over the farthest that anything reaches."""
+
+
+def layout() -> list[Component]:
+    """Where the card stands; it asks how far a measurement is while there is one."""
+    return [html.Div(id="drift"), dcc.Interval(id="drift-poll", interval=POLL_MS, disabled=True)]
 
 
 def card(view: DriftView, dataset_id: UUID) -> list[Component]:
@@ -34,9 +42,10 @@ def card(view: DriftView, dataset_id: UUID) -> list[Component]:
         hidden=view.is_current and view.card is not None,
         **{"aria-describedby": "drift-note"},
     )
-    note = "It is being measured." if is_measuring else view.cannot_measure or ""
     head = html.Div([html.H2(f"{new} {view.version_number}", id="drift-title"), measure], className="drift-head")
-    parts = [head, html.P(note, id="drift-note", className="hint", role="status")]
+    parts = [head, html.P(view.cannot_measure or "", id="drift-note", className="hint")]
+    if view.job and (is_measuring or (view.is_current and view.card is None)):
+        parts.append(progress.strip(view.job))
     if view.card:
         parts += _measured(view, view.card, dataset_id)
     return [html.Section(parts, className="statement wide drift", **{"aria-labelledby": "drift-title"})]
@@ -75,12 +84,12 @@ def _row(one: dict[str, Any], most: float) -> Component:
         **{"aria-label": _in_words(one)},
     )
     tag = html.Span("moved" if one["has_moved"] else "as before", className="tag good" if one["has_moved"] else "tag")
-    changes = ", ".join(f"{shift['what']} {_change(shift)}" for shift in one["shifts"][:3])
+    changes = [html.Li([html.Span(shift["what"]), html.Span(_change(shift))]) for shift in one["shifts"][:NUM_SHOWN]]
     return html.Li(
         [
             html.Div([html.B(one["title"]), tag], className="drift-name"),
             plot,
-            html.P(changes, className="hint") if one["has_moved"] and changes else None,
+            *([html.Ul(changes, className="shifts hint")] if one["has_moved"] and changes else []),
         ],
         id=f"drift-{one['name']}",
         **{"data-moved": str(one["has_moved"]).lower()},
@@ -95,19 +104,21 @@ def _in_words(one: dict[str, Any]) -> str:
 
 
 def _change(shift: dict[str, Any]) -> str:
-    """From which share to which.
+    """From which share to which; the spaces do not break.
 
-    >>> _change({"before": 0.004, "after": 0.31})
-    '0.4 % → 31 %'
+    >>> _change({"before": 0.004, "after": 1.0}).replace("\N{NO-BREAK SPACE}", " ")
+    '0.4 % → 100 %'
     """
-    before, after = (f"{100 * shift[at]:.{0 if shift[at] >= 0.1 else 1}f}" for at in ("before", "after"))
-    return f"{before} % → {after} %"
+    shares = (100 * float(shift[at]) for at in ("before", "after"))
+    before, after = (f"{share:.0f}" if share >= 9.95 or not share else f"{share:.1f}" for share in shares)
+    return f"{before} % → {after} %".replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def show(_revision: object, dataset_id: str) -> list[Component]:
-    """The card as it is now."""
+def show(_revision: object, _touched: object, _ticks: int | None, dataset_id: str) -> tuple[list[Component], bool]:
+    """The card as it is now, and whether it stands still."""
     with unit_of_work() as session:
-        return card(drift.get(session, builder().id, UUID(dataset_id)), UUID(dataset_id))
+        view = drift.get(session, builder().id, UUID(dataset_id))
+    return card(view, UUID(dataset_id)), view.job is None or view.job.is_over
 
 
 def measure(clicks: int | None, dataset_id: str) -> float:
@@ -122,6 +133,8 @@ def measure(clicks: int | None, dataset_id: str) -> float:
 def register(dash_app: Dash) -> None:
     """Wire the card."""
     of_dataset, touched = State("dataset-id", "data"), Output("touched", "data", allow_duplicate=True)
-    dash_app.callback(Output("drift", "children"), Input("revision", "data"), of_dataset)(show)
+    shown = Output("drift", "children"), Output("drift-poll", "disabled")
+    changed = Input("revision", "data"), Input("touched", "data"), Input("drift-poll", "n_intervals")
+    dash_app.callback(*shown, *changed, of_dataset)(show)
     asked = Input("measure-drift", "n_clicks")
     dash_app.callback(touched, asked, of_dataset, prevent_initial_call=True)(measure)
