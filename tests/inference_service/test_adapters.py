@@ -41,12 +41,16 @@ def text(served: Served, model: str, user: UUID | str = ALICE) -> str:
     return served.write(model=model, user=str(user), max_tokens=24, seed=3).choices[0].text
 
 
+def in_memory(served: Served, name: str) -> int:
+    """How many versions of an adapter the engine has."""
+    return sum(key.startswith(name) for key in served.service.voices.resident()[TINY].engine.adapters())
+
+
 def manifest_of(served: Served, name: str) -> Path:
     return served.bucket / "adapters" / name / "manifest.json"
 
 
-def test_it_works(serve: Serve, folders: list[Path]) -> None:
-    served = serve()
+def test_it_works(served: Served, folders: list[Path]) -> None:
     mine, other = publish(served, folders[0]), publish(served, folders[1])
     texts = {text(served, voice) for voice in (TINY, mine, other)}
     assert len(texts) == 3
@@ -56,7 +60,7 @@ def test_it_works(serve: Serve, folders: list[Path]) -> None:
     assert rows[0]["voice_load_ms"] == 0
     assert rows[0]["model"] == mine
     assert {row["voice_load_ms"] for row in rows[1:]} <= {None}
-    assert served.voices().keys() == {TINY}  # a person's adapters are not listed
+    assert mine not in served.voices()  # a person's adapters are not listed
 
 
 def test_the_first_event_says_how_long_the_voice_was_loaded(serve: Serve, folders: list[Path]) -> None:
@@ -68,8 +72,7 @@ def test_the_first_event_says_how_long_the_voice_was_loaded(serve: Serve, folder
     assert served.write(model=mine, user=str(ALICE)).voice_load_ms == 0
 
 
-def test_an_adapter_is_unknown_to_all_but_its_owner(serve: Serve, folders: list[Path]) -> None:
-    served = serve()
+def test_an_adapter_is_unknown_to_all_but_its_owner(served: Served, folders: list[Path]) -> None:
     mine = publish(served, folders[0])
     assert text(served, mine)
     missing = served.post(model=str(uuid4()), user=str(BOB))
@@ -82,8 +85,7 @@ def test_an_adapter_is_unknown_to_all_but_its_owner(serve: Serve, folders: list[
     assert served.post(model="../../home", user=str(BOB)).status_code == 404
 
 
-def test_a_shared_adapter_serves_all_and_is_in_the_list(serve: Serve, folders: list[Path]) -> None:
-    served = serve()
+def test_a_shared_adapter_serves_all_and_is_in_the_list(served: Served, folders: list[Path]) -> None:
     publish(served, folders[0], owner=None, name="cowboy")
     card = served.voices()["cowboy"]
     assert (card["kind"], card["base"], card["number"], card["state"]) == ("adapter", TINY, 2, "cold")
@@ -110,8 +112,7 @@ def test_an_adapter_of_other_weights_is_refused_with_the_reason(
     eventually(lambda: served.post(model=gone, user=str(ALICE)).status_code != 200, "it still serves")
 
 
-def test_a_flipped_bit_or_an_altered_manifest_is_refused(serve: Serve, folders: list[Path]) -> None:
-    served = serve()
+def test_a_flipped_bit_or_an_altered_manifest_is_refused(served: Served, folders: list[Path]) -> None:
     torn, altered, foreign = (publish(served, folders[0]) for _ in range(3))
     file = next(served.bucket.glob(f"adapters/{torn}/*/adapter_model.safetensors"))
     content = bytearray(file.read_bytes())
@@ -200,8 +201,7 @@ def test_a_config_that_asks_for_more_than_plain_lora_is_refused(
     assert words in answer.json()["error"]["message"]
 
 
-def test_a_pickle_in_an_adapter_is_never_fetched(serve: Serve, folders: list[Path], tmp_path: Path) -> None:
-    served = serve()
+def test_a_pickle_in_an_adapter_is_never_fetched(served: Served, folders: list[Path], tmp_path: Path) -> None:
     folder = tmp_path / "pickled"
     folder.mkdir()
     for file in folders[0].iterdir():
@@ -227,32 +227,29 @@ def test_an_adapter_that_is_writing_is_not_evicted(serve: Serve, slow_folder: Pa
     first, second = (
         publish(served, write_adapter(slow_folder, tmp_path / str(seed), seed=seed), base=SLOW) for seed in range(2)
     )
-    with served.writing(model=first, user=str(ALICE)) as lines:
+    with served.writing(model=first, user=str(ALICE)):
         answer = served.post(model=second, user=str(ALICE))
         assert code_of(answer) == (503, "voices_busy")
         assert served.post(model=SLOW).status_code == 200
-        assert [line for line in lines if line][-1] == "data: [DONE]"
-    assert served.post(model=second, user=str(ALICE)).status_code == 200
+    eventually(lambda: served.post(model=second, user=str(ALICE)).status_code == 200, "it is still in use")
 
 
-def test_a_deleted_adapter_serves_no_more_and_leaves_no_files(serve: Serve, folders: list[Path]) -> None:
-    served = serve()
+def test_a_deleted_adapter_serves_no_more_and_leaves_no_files(served: Served, folders: list[Path]) -> None:
     mine = publish(served, folders[0])
     assert text(served, mine)
     assert (served.home / "cache" / "adapters" / mine).is_dir()
     manifest_of(served, mine).unlink()
     eventually(lambda: served.post(model=mine, user=str(ALICE)).status_code == 404, "it still serves", timeout_s=5)
-    assert served.service.voices.resident()[TINY].engine.adapters() == []
+    assert in_memory(served, mine) == 0
     assert not (served.home / "cache" / "adapters" / mine).exists()
 
 
-def test_a_new_version_under_the_same_id_takes_over(serve: Serve, folders: list[Path]) -> None:
-    served = serve()
+def test_a_new_version_under_the_same_id_takes_over(served: Served, folders: list[Path]) -> None:
     mine = publish(served, folders[0])
     before = text(served, mine)
     publish(served, folders[1], name=mine)
     eventually(lambda: text(served, mine) != before, "the old one still serves")
-    assert len(served.service.voices.resident()[TINY].engine.adapters()) == 1
+    assert in_memory(served, mine) == 1
 
 
 def test_with_the_bucket_away_resident_adapters_go_on(serve: Serve, folders: list[Path]) -> None:
@@ -267,8 +264,7 @@ def test_with_the_bucket_away_resident_adapters_go_on(serve: Serve, folders: lis
     eventually(lambda: served.post(model=cold, user=str(ALICE)).status_code == 200, "it did not come back")
 
 
-def test_many_who_want_a_cold_adapter_share_one_load(serve: Serve, folders: list[Path]) -> None:
-    served = serve()
+def test_many_who_want_a_cold_adapter_share_one_load(served: Served, folders: list[Path]) -> None:
     mine = publish(served, folders[0])
     texts: list[str] = []
     threads = [threading.Thread(target=lambda: texts.append(text(served, mine))) for _ in range(8)]
@@ -278,11 +274,12 @@ def test_many_who_want_a_cold_adapter_share_one_load(serve: Serve, folders: list
         thread.join()
     assert len(texts) == 8
     assert len(set(texts)) == 1
-    assert len(served.service.voices.resident()[TINY].engine.adapters()) == 1
+    assert in_memory(served, mine) == 1
 
 
-def test_a_form_is_kept_from_reciting_the_songs_of_the_adapter(serve: Serve, tiny_folder: Path, tmp_path: Path) -> None:
-    served = serve()
+def test_a_form_is_kept_from_reciting_the_songs_of_the_adapter(
+    served: Served, tiny_folder: Path, tmp_path: Path
+) -> None:
     folder = write_adapter(tiny_folder, tmp_path / "learned")
     OriginalityIndex.build(SONG.split("\n"), "Cowboy's songs").save(folder / "originality")
     mine = publish(served, folder)
@@ -308,8 +305,9 @@ def test_a_form_is_kept_from_reciting_the_songs_of_the_adapter(serve: Serve, tin
     assert "originality" not in json.dumps(offers)  # it is no part of what was asked
 
 
-def test_a_free_text_does_not_recite_the_songs_of_the_adapter(serve: Serve, tiny_folder: Path, tmp_path: Path) -> None:
-    served = serve()
+def test_a_free_text_does_not_recite_the_songs_of_the_adapter(
+    served: Served, tiny_folder: Path, tmp_path: Path
+) -> None:
     folder = write_adapter(tiny_folder, tmp_path / "learned")
     how = {"user": str(ALICE), "max_tokens": 200, "temperature": 0.5, "seed": 2}
     song = served.write(model=publish(served, folder), **how).choices[0].text
@@ -321,7 +319,6 @@ def test_a_free_text_does_not_recite_the_songs_of_the_adapter(serve: Serve, tiny
     assert not index.runs(held, 6)
 
 
-def test_the_seal_is_what_a_worker_writes(serve: Serve, folders: list[Path]) -> None:
-    served = serve()
+def test_the_seal_is_what_a_worker_writes(served: Served, folders: list[Path]) -> None:
     mine = publish(served, folders[0])
     assert AdapterManifest.model_validate_json(manifest_of(served, mine).read_bytes()).is_whole
