@@ -1,9 +1,9 @@
-"""What adapters cost a step: a batch in which every row has its own against the same batch with none.
+"""What adapters cost a step: a batch whose rows have several adapters against the same batch with none.
 
     python -m bench.inference --adapters 8 --json out.jsonl
 
 Ours and PEFT's mixed batch (`adapter_names`) are measured in one run, on the same checkpoint, the same adapters (all
-linear layers, `--rank`), in the same dtype: PEFT keeps its adapters in the network's dtype too. Steps with and without
+linear layers, `--rank`; `--rows` of them share these evenly), in the same dtype: PEFT keeps its adapters in the network's dtype too. Steps with and without
 adapters take turns, so what else the machine does weighs on both alike; medians are told. Our step is the engine's
 whole step, from the schedule to the text; PEFT's is a forward pass over one new token a row, with a cache.
 """
@@ -61,28 +61,27 @@ def take_turns(step: Callable[[bool], None], num_steps: int) -> tuple[float, flo
     return median(seconds[False][WARM_STEPS:]), median(seconds[True][WARM_STEPS:])
 
 
-def measure_ours(base: Path, folders: list[Path], dtype: str, num_steps: int) -> tuple[float, float]:
+def measure_ours(base: Path, folders: list[Path], dtype: str, num_rows: int, num_steps: int) -> tuple[float, float]:
     """The engine's whole step, driven by hand so that its rows can change their adapters between steps."""
-    num = len(folders)
     max_len = PROMPT_TOKENS + 2 * (num_steps + WARM_STEPS) + 8
-    engine = Engine.load(base, dtype=dtype, device="cpu", num_slots=num, max_len=max_len, max_waiting=0)
+    engine = Engine.load(base, dtype=dtype, device="cpu", num_slots=num_rows, max_len=max_len, max_waiting=0)
     adapters = [AdapterWeights.read(folder, engine.runner.network) for folder in folders]
     params = SamplingParams(max_tokens=max_len - PROMPT_TOKENS, temperature=0.8, top_p=0.9, seed=1)
-    for nth, prompt in enumerate(prompts(num, engine.vocab_size)):
+    for nth, prompt in enumerate(prompts(num_rows, engine.vocab_size)):
         engine.add(str(nth), prompt, params, lambda _: None)
     engine._take_in()
-    while len(engine.scheduler.running) < num or not engine.scheduler.running[-1].num_written:
+    while len(engine.scheduler.running) < num_rows or not engine.scheduler.running[-1].num_written:
         engine.step()
 
     def step(with_adapters: bool) -> None:
         for nth, take in enumerate(engine.scheduler.running):
-            take.adapter = adapters[nth] if with_adapters else None
+            take.adapter = adapters[nth % len(adapters)] if with_adapters else None
         engine.step()
 
     return take_turns(step, num_steps)
 
 
-def measure_peft(base: Path, folders: list[Path], dtype: str, num_steps: int) -> tuple[float, float]:
+def measure_peft(base: Path, folders: list[Path], dtype: str, num_rows: int, num_steps: int) -> tuple[float, float]:
     """PEFT's own mixed batch, and the same network with its adapters switched off."""
     torch.set_num_threads(num_cores())
     network: Any = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, dtype))
@@ -90,9 +89,9 @@ def measure_peft(base: Path, folders: list[Path], dtype: str, num_steps: int) ->
     for nth, folder in enumerate(folders[1:], start=1):
         adapted.load_adapter(str(folder), f"adapter-{nth}", autocast_adapter_dtype=False)
     adapted.eval()
-    names = [f"adapter-{nth}" for nth in range(len(folders))]
+    names = [f"adapter-{nth % len(folders)}" for nth in range(num_rows)]
     cache = DynamicCache(config=network.config)
-    ids = torch.tensor(prompts(len(folders), network.config.vocab_size))
+    ids = torch.tensor(prompts(num_rows, network.config.vocab_size))
 
     @torch.inference_mode()
     def forward(ids: torch.Tensor, with_adapters: bool) -> torch.Tensor:
@@ -113,21 +112,24 @@ def measure_peft(base: Path, folders: list[Path], dtype: str, num_steps: int) ->
     return take_turns(step, num_steps)
 
 
-SYSTEMS: dict[str, Callable[[Path, list[Path], str, int], tuple[float, float]]] = {
+SYSTEMS: dict[str, Callable[[Path, list[Path], str, int, int], tuple[float, float]]] = {
     "ours": measure_ours,
     "peft": measure_peft,
 }
 
 
-def figures(base: Path, dtype: str, num: int, rank: int, num_steps: int, cache: Path) -> Iterator[dict[str, Any]]:
+def figures(
+    base: Path, dtype: str, num: int, rank: int, num_rows: int, num_steps: int, cache: Path
+) -> Iterator[dict[str, Any]]:
     """One line a system, each of which has a process of its own."""
     folders = adapters_of(base, num, rank, cache)
     for system, measure in SYSTEMS.items():
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            none_s, mixed_s = process.submit(measure, base, folders, dtype, num_steps).result()
+            none_s, mixed_s = process.submit(measure, base, folders, dtype, num_rows, num_steps).result()
         yield {
             "system": system,
             "adapters": num,
+            "rows": num_rows,
             "rank": rank,
             "step_none_s": none_s,
             "step_mixed_s": mixed_s,
@@ -137,12 +139,16 @@ def figures(base: Path, dtype: str, num: int, rank: int, num_steps: int, cache: 
         }
 
 
-def tell(base: Path, dtype: str, num: int, rank: int, num_steps: int, cache: Path, file: Path | None) -> None:
+def tell(
+    base: Path, dtype: str, num: int, rank: int, num_rows: int, num_steps: int, cache: Path, file: Path | None
+) -> None:
     """The table, and JSON lines into `file`."""
-    print(f"{base.name}, {dtype}, {num_cores()} cores, {num} rows, an adapter of rank {rank} each, {num_steps} steps")
+    print(
+        f"{base.name}, {dtype}, {num_cores()} cores, {num_rows} rows, {num} adapters of rank {rank}, {num_steps} steps"
+    )
     print(f"{'system':10}{'step without':>14}{'step with':>12}{'ratio':>8}", flush=True)
     with file.open("w") if file else nullcontext() as out:
-        for line in figures(base, dtype, num, rank, num_steps, cache):
+        for line in figures(base, dtype, num, rank, num_rows, num_steps, cache):
             print(
                 f"{line['system']:10}{1000 * line['step_none_s']:11.1f} ms{1000 * line['step_mixed_s']:9.1f} ms"
                 f"{line['ratio']:8.3f}",

@@ -15,8 +15,7 @@ time from the first arrival to the last token, idle starts and drains included.
 - `hf_static` calls `generate` for all that have come (at most c) and takes no one in until the whole batch is done. It
   is stopped when it has served two requests of every user.
 
-`--adapters N` measures something else: what a step costs when each of N rows has an adapter of its own
-(`bench.adapters`).
+`--adapters N` measures something else: what a step costs whose rows have N adapters (`bench.adapters`).
 
 Every system runs in a process of its own, one at a time, with the same dtype and as many threads as there are cores.
 transformers uses its default (dynamic) cache: the static one is wrong for GPT-Neo beyond 256 tokens.
@@ -284,7 +283,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--concurrency", default="1,8,32", help="numbers of users, comma-separated")
     parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "bfloat16"])
     parser.add_argument("--requests", type=int, default=3, help="requests of each user that our engine answers")
-    parser.add_argument("--adapters", type=int, default=0, help="measure steps of so many rows with an adapter each")
+    parser.add_argument("--adapters", type=int, default=0, help="measure the steps of a batch with so many adapters")
+    parser.add_argument("--rows", type=int, default=0, help="of that batch; default: one for each adapter")
     parser.add_argument("--rank", type=int, default=8, help="of these adapters")
     parser.add_argument("--steps", type=int, default=60, help="steps of each kind that are measured with adapters")
     parser.add_argument("--json", type=Path, help="a file that gets one JSON object a line")
@@ -296,7 +296,9 @@ def main(arguments: list[str]) -> None:
         directory = random_checkpoint(options.checkpoint, cache)
     dtype = str(pick_dtype(options.dtype, torch.device("cpu"))).removeprefix("torch.")
     if options.adapters:
-        adapters.tell(directory, dtype, options.adapters, options.rank, options.steps, cache / "adapters", options.json)
+        rows = options.rows or options.adapters
+        how = (options.adapters, options.rank, rows, options.steps)
+        adapters.tell(directory, dtype, *how, cache / "adapters", options.json)
         return
     print(f"{directory.name}, {dtype}, {num_cores()} cores, prompts of {PROMPT_TOKENS}, {MAX_TOKENS} new tokens")
     print(f"{'system':15}{'users':>6}{'tokens/s':>10}{'x sequential':>14}{'first token p50':>17}", end="")
