@@ -2,10 +2,11 @@
 
     python -m bench.inference --adapters 8 --json out.jsonl
 
-Ours and PEFT's mixed batch (`adapter_names`) are measured in one run, on the same checkpoint, the same adapters (all
-linear layers, `--rank`; `--rows` of them share these evenly), in the same dtype: PEFT keeps its adapters in the network's dtype too. Steps with and without
-adapters take turns, so what else the machine does weighs on both alike; medians are told. Our step is the engine's
-whole step, from the schedule to the text; PEFT's is a forward pass over one new token a row, with a cache.
+Ours and PEFT's mixed batch (`adapter_names`) are measured in one run, on the same checkpoint and the same adapters (all
+linear layers, `--rank`), which `--rows` share evenly, in the same dtype: PEFT keeps its adapters in the network's dtype
+too. Steps with and without adapters take turns, so what else the machine does weighs on both alike; medians are told.
+Our step is the engine's whole step, from the schedule to the text; PEFT's is a forward pass over one new token a row,
+with a cache.
 """
 
 from __future__ import annotations
