@@ -171,7 +171,7 @@ def test_it_works(visit: Visit) -> None:
     page.locator("#seed").fill("A lantern on the harbour wall")
     page.locator("#seed").press("Enter")
     expect(page.locator('.take[data-state="done"]')).to_have_count(2, timeout=JOB_MS)
-    expect(page.locator("#voice-line")).to_have_text(re.compile(r"Harbour v1, loaded in \d+ ms"))
+    expect(page.locator("#voice-line")).to_have_text(re.compile(r"Harbour v1, loaded in [\d,]+ ms"))
     page.reload()
     expect(page.locator("#voice-title")).to_have_text("Harbour v1")
 
