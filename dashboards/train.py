@@ -198,12 +198,16 @@ def _checkpoint(request: TrainRequest | None) -> Component:
         cards = [card for card in generation.shared_voices() if card.kind == "checkpoint" and card.state != "refused"]
     except AppError as error:
         return html.Div([html.B("Checkpoint"), refusal(error.message, "checkpoint")], className="field")
-    options = {card.id: " ".join(filter(None, (card.title or card.id, size(card.num_parameters)))) for card in cards}
+    options = {card.id: _sized(card.title or card.id, size(card.num_parameters)) for card in cards}
     wanted = request.checkpoint if request else ""
     chosen = wanted if wanted in options else next(iter(options), "")
     menu = select("train-checkpoint", options, chosen, "Checkpoint")
     _keep(menu)
     return menu
+
+
+def _sized(title: str, num: str) -> str:
+    return title if num in title else f"{title} {num}"
 
 
 def _efforts(request: TrainRequest | None) -> Component:
