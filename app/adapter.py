@@ -20,7 +20,8 @@ from pydantic import ValidationError
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
-from app import generation, store
+from app import comparison, generation, store
+from app.comparison import Result
 from app.errors import Conflict, NotFound, ServiceAway
 from app.people import check_member
 from app.plain_text import checked_text
@@ -29,7 +30,7 @@ from contracts.manifest import MANIFEST, AdapterManifest, BadName, FileEntry, ad
 from contracts.training import Table, Worse, what_is_worse
 from contracts.wire import VoiceCard
 from corpus.version import safe_file_name
-from models import Adapter
+from models import Adapter, Run
 from models.account import hold_account
 
 MAX_REASON = 500
@@ -43,7 +44,8 @@ class AdapterView(NamedTuple):
 
     `id` is its run's, or the name of one that everybody may use (`is_shared`). `worse` says where it falls behind what
     it replaces, each in words; `reason` why it was published all the same. `is_live` marks the one of its title that
-    stands for it. `card` tells what it was made of and what it reached; None in a list.
+    stands for it. `compared` is what its owner's last blind comparison with what it replaces came to, "" without one.
+    `card` tells what it was made of and what it reached; None in a list.
     """
 
     id: str
@@ -56,6 +58,7 @@ class AdapterView(NamedTuple):
     reason: str
     bits_per_byte: float | None
     worse: list[str]
+    compared: str
     licence: str
     size_bytes: int
     created_at: datetime | None
@@ -81,7 +84,7 @@ def find(session: Session, user_id: UUID) -> list[AdapterView]:
         .where(Adapter.user_id == user_id, Adapter.deleted_at.is_(None))
         .order_by(Adapter.created_at.desc(), Adapter.id)
     )
-    own_views = [_view(row)._replace(card=None) for row in rows]
+    own_views = [_view(session, row)._replace(card=None) for row in rows]
     try:
         shared = [card for card in generation.shared_voices() if card.kind == "adapter"]
     except ServiceAway:  # one's own are worth seeing all the same
@@ -97,7 +100,7 @@ def get(session: Session, user_id: UUID, adapter_id: str) -> AdapterView:
         Conflict: a shared one whose manifest was altered.
     """
     if found := _as_uuid(adapter_id):
-        return _view(own(session, user_id, found))
+        return _view(session, own(session, user_id, found))
     return _view_of_manifest(_shared_manifest(adapter_id))
 
 
@@ -110,7 +113,7 @@ def publish(session: Session, user_id: UUID, adapter_id: UUID, reason: str = "")
     """
     row = own(session, user_id, adapter_id, lock=True)
     words = " ".join(checked_text(reason, field="reason", max_chars=MAX_REASON).split())
-    worse = _worse(row.card)
+    worse = _worse(row.card, _compared(session, row))
     if worse and not words:
         raise Conflict(
             f"{' '.join(each.words for each in worse)} Publish it with a reason, or keep what you have.",
@@ -120,7 +123,7 @@ def publish(session: Session, user_id: UUID, adapter_id: UUID, reason: str = "")
     row.published_at = row.published_at or datetime.now(UTC)
     row.reason = words if worse else ""
     _make_live(session, row)
-    return _view(row)
+    return _view(session, row)
 
 
 def retire(session: Session, user_id: UUID, adapter_id: UUID) -> AdapterView:
@@ -133,7 +136,7 @@ def retire(session: Session, user_id: UUID, adapter_id: UUID) -> AdapterView:
     if row.published_at is None:
         raise Conflict("This voice is not in the menu.", code="not_published")
     _withdraw(session, row)
-    return _view(row)
+    return _view(session, row)
 
 
 def delete(session: Session, user_id: UUID, adapter_id: UUID) -> None:
@@ -210,15 +213,26 @@ def _same_title(row: Adapter) -> tuple[ColumnElement[bool], ...]:
     return Adapter.user_id == row.user_id, Adapter.title == row.title, Adapter.id != row.id
 
 
-def _worse(card: dict[str, Any]) -> list[Worse]:
+def _worse(card: dict[str, Any], compared: Result | None = None) -> list[Worse]:
+    lost = compared is not None and compared.is_sure and compared.share < 0.5
+    unseen = [Worse("compared", f"Unseen it was liked less: {compared.words}.")] if compared and lost else []
     try:
         table = Table.model_validate(card.get("table"))
     except ValidationError:
-        return [Worse("table", "It was not measured against what it replaces.")]
-    return what_is_worse(table)
+        return [Worse("table", "It was not measured against what it replaces."), *unseen]
+    return what_is_worse(table) + unseen
 
 
-def _view(row: Adapter) -> AdapterView:
+def _compared(session: Session, row: Adapter) -> Result | None:
+    """What its owner's last blind comparison said of it and of the live one of its title, or of what it was made to
+    be better than."""
+    other = session.scalar(select(Adapter.id).where(*_same_title(row), Adapter.is_live))
+    other = other or session.scalar(select(Run.before_id).where(Run.id == row.id))
+    return comparison.between(session, row.user_id, str(row.id), str(other)) if other else None
+
+
+def _view(session: Session, row: Adapter) -> AdapterView:
+    compared = _compared(session, row)
     return AdapterView(
         id=str(row.id),
         title=row.title,
@@ -229,7 +243,8 @@ def _view(row: Adapter) -> AdapterView:
         published_at=row.published_at,
         reason=row.reason,
         bits_per_byte=row.bits_per_byte,
-        worse=[each.words for each in _worse(row.card)],
+        worse=[each.words for each in _worse(row.card, compared)],
+        compared=compared.words if compared else "",
         licence=str(row.manifest.get("licence", "")),
         size_bytes=sum(int(file["size_bytes"]) for file in row.manifest.get("files", ())),
         created_at=row.created_at,
@@ -249,6 +264,7 @@ def _view_of_card(card: VoiceCard) -> AdapterView:
         reason="",
         bits_per_byte=None,
         worse=[],
+        compared="",
         licence=card.licence,
         size_bytes=0,
         created_at=None,
@@ -268,6 +284,7 @@ def _view_of_manifest(manifest: AdapterManifest) -> AdapterView:
         reason="",
         bits_per_byte=None,
         worse=[each.words for each in _worse(manifest.card)] if "table" in manifest.card else [],
+        compared="",
         licence=manifest.licence,
         size_bytes=sum(file.size_bytes for file in manifest.files),
         created_at=manifest.created_at,

@@ -16,7 +16,7 @@ from app.adapter import AdapterView
 from app.auth import Writer
 from app.db import unit_of_work
 from app.errors import AppError
-from dashboards import board, plots
+from dashboards import board, cards, plots
 from dashboards.builder import (
     COMPARE_PATH,
     RIGHTS,
@@ -64,6 +64,7 @@ def page(writer: Writer, place: Place) -> tuple[Shown, str]:
             [html.Div(state(view), id="voice-state"), html.Div(deeds(view), id="voice-deeds")], className="voice-head"
         ),
         html.Div(id="voice-refusal"),
+        *cards.section(writer, view),
         html.Div([_table(card), _facts(view, card)], className="voice-room"),
         *_curves(card),
         *_samples(card),
@@ -78,6 +79,8 @@ def state(view: AdapterView) -> Shown:
         shown.append(
             html.Div([html.B("Worse than what it would replace"), lines], className="unread", id="voice-worse")
         )
+    if view.compared:
+        shown.append(html.P([html.B("Compared unseen: "), view.compared], id="voice-compared"))
     if view.reason:
         shown.append(html.P([html.B("Published all the same: "), view.reason], id="voice-reason-given"))
     return shown

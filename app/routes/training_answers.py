@@ -100,8 +100,9 @@ class RunEventList(BaseModel):
 
 class AdapterShown(BaseModel):
     """A voice that was trained; name its `id` as the `voice` of a generation. `worse` says where it falls behind what
-    it replaces, `reason` why it was published all the same; `is_live` marks the one that stands for its title. `card`
-    tells what it was made of and what it reached; null in a list."""
+    it replaces, `reason` why it was published all the same; `is_live` marks the one that stands for its title.
+    `compared` is what your last blind comparison with what it replaces came to, "" without one. `card` tells what it
+    was made of and what it reached; null in a list."""
 
     id: str
     title: str
@@ -113,6 +114,7 @@ class AdapterShown(BaseModel):
     reason: str
     bits_per_byte: float | None
     worse: list[str]
+    compared: str
     licence: str
     size_bytes: int
     created_at: str | None

@@ -1,51 +1,59 @@
-"""What the tests of the loop share: adapters and texts as rows, where how they came about does not matter."""
+"""What the tests of the loop share: voices, adapters and texts, where how they came about does not matter."""
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
+
 from app.db import unit_of_work
+from contracts.service_token import issue
 from models import Adapter, Generation, Run
 from models.generation import GenerationState, new_take
 from tests.app.conftest import Caller
-from tests.services import TINY
+from tests.services import SECRET, TINY, InferenceService
+
+PATIENCE_S = 60.0
+
+
+def wait_for_voice(service: InferenceService, name: str) -> None:
+    """Until the service knows of a checkpoint that has just come into its bucket."""
+    headers = {"Authorization": f"Bearer {issue(SECRET, audience='inference', issuer='tests')}"}
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        cards = httpx.get(f"{service.url}/v1/models", headers=headers, timeout=PATIENCE_S).json()["data"]
+        if name in (card["id"] for card in cards):
+            return
+        assert time.monotonic() < until, f"the service does not find {name}"
 
 
 def adapter_of(
-    caller: Caller, title: str, number: int = 1, *, dataset_id: str | None = None, version_id: UUID | None = None
+    caller: Caller,
+    title: str,
+    number: int = 1,
+    *,
+    adapter_id: UUID | None = None,
+    dataset_id: str | None = None,
+    version_id: UUID | None = None,
+    base: str = TINY,
 ) -> str:
-    """The id of an adapter, with the run that made it, whose files nobody will ask for."""
-    adapter_id = uuid4()
+    """The id of an adapter, and of the run that made it, as rows."""
+    adapter_id = adapter_id or uuid4()
+    told = {"id": adapter_id, "user_id": caller.user().id, "title": title, "number": number}
+    run = Run(
+        dataset_id=UUID(dataset_id) if dataset_id else None,
+        version_id=version_id,
+        request={},
+        config={},
+        quote={},
+        minutes_reserved=0,
+        **told,
+    )
     with unit_of_work() as session:
-        user_id = caller.user().id
-        session.add_all(
-            [
-                Run(
-                    id=adapter_id,
-                    user_id=user_id,
-                    dataset_id=UUID(dataset_id) if dataset_id else None,
-                    version_id=version_id,
-                    title=title,
-                    number=number,
-                    request={},
-                    config={},
-                    quote={},
-                    minutes_reserved=0,
-                ),
-                Adapter(
-                    id=adapter_id,
-                    user_id=user_id,
-                    title=title,
-                    number=number,
-                    base=TINY,
-                    bits_per_byte=2.0,
-                    card={},
-                    manifest={},
-                ),
-            ]
-        )
+        session.add_all([run, Adapter(base=base, bits_per_byte=2.0, card={}, manifest={}, **told)])
     return str(adapter_id)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-import httpx
 import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
@@ -16,31 +16,23 @@ from sqlalchemy.orm import Session
 from app.comparison import result, wilson
 from contracts.bucket import LocalBucket
 from contracts.manifest import checkpoint_manifest_key
-from contracts.service_token import issue
-from models import Account, Comparison, Generation, Pair
+from contracts.training import Measures
+from models import Account, Adapter, Comparison, Generation, Pair
 from tests.app.builders import ok, refusal
 from tests.app.conftest import Caller
-from tests.services import SECRET, TINY, InferenceService, publish_directory
+from tests.app.loop import PATIENCE_S, adapter_of, wait_for_voice
+from tests.services import TINY, InferenceService, publish_directory
 
 OTHER = "tiny-other"
-PATIENCE_S = 20.0
 
 
 @pytest.fixture(scope="module")
 def two_voices(inference: InferenceService) -> Iterator[InferenceService]:
     """A second name for the tiny checkpoint, while these tests last."""
     publish_directory(inference.home / "tiny", inference.home / "bucket", OTHER, inference.home)
-    until = time.monotonic() + PATIENCE_S
-    while OTHER not in listed(inference):
-        assert time.monotonic() < until, "the service does not find the second voice"
+    wait_for_voice(inference, OTHER)
     yield inference
     LocalBucket(inference.home / "bucket").delete(checkpoint_manifest_key(OTHER))
-
-
-def listed(service: InferenceService) -> list[str]:
-    """The voices that the service knows of."""
-    headers = {"Authorization": f"Bearer {issue(SECRET, audience='inference', issuer='tests')}"}
-    return [card["id"] for card in httpx.get(f"{service.url}/v1/models", headers=headers).json()["data"]]
 
 
 @pytest.fixture
@@ -212,6 +204,46 @@ def test_spent_allowance_is_said_and_the_comparison_goes_on_later(alice: Caller,
         session.commit()
     assert ok(alice("POST", f"/comparisons/{comparison_id}/go-on"))["pair"]["trouble"] == ""
     assert ready(alice, comparison_id)["pair"]["number"] == 4
+
+
+def judged(caller: Caller, engine: Engine, voice_a: str, voice_b: str, wins_a: int, wins_b: int) -> None:
+    """A comparison that is over."""
+    sides = [True] * wins_a + [False] * wins_b
+    row = Comparison(
+        id=uuid4(),
+        user_id=caller.user().id,
+        voice_a=voice_a,
+        voice_b=voice_b,
+        seed=1,
+        prompts=[],
+        finished_at=datetime.now(UTC),
+    )
+    with Session(engine) as session:
+        session.add(row)
+        session.flush()
+        session.add_all(
+            Pair(comparison_id=row.id, number=number, left_is_a=side, pick="left")
+            for number, side in enumerate(sides, start=1)
+        )
+        session.commit()
+
+
+def test_a_version_that_was_liked_less_is_published_with_a_reason_only(alice: Caller, engine: Engine) -> None:
+    first, second = adapter_of(alice, "Harbour", 1), adapter_of(alice, "Harbour", 2)
+    with Session(engine) as session:
+        same = dict.fromkeys(Measures.model_fields, 0.5) | {"num_lines": 10, "longest_copy": 1}
+        session.execute(update(Adapter).values(card={"table": {"bare": same, "adapter": same}}))
+        session.commit()
+    ok(alice("POST", f"/adapters/{first}/publish", {}))
+    judged(alice, engine, first, second, wins_a=12, wins_b=8)
+    shown = ok(alice("GET", f"/adapters/{second}"))
+    assert (shown["compared"], shown["worse"]) == ("Harbour v1 won 12 of 20, interval 39 to 78 %: not sure yet", [])
+    judged(alice, engine, second, first, wins_a=3, wins_b=17)
+    (worse,) = ok(alice("GET", f"/adapters/{second}"))["worse"]
+    assert worse == "Unseen it was liked less: Harbour v1 won 17 of 20, interval 64 to 95 %: better."
+    assert refusal(alice("POST", f"/adapters/{second}/publish", {}))[:2] == (409, "is_worse")
+    assert ok(alice("GET", f"/adapters/{first}"))["is_live"]
+    assert ok(alice("POST", f"/adapters/{second}/publish", {"reason": "It rhymes."}))["is_live"]
 
 
 def test_nobody_else_sees_it(alice: Caller, bob: Caller, charlie: Caller) -> None:

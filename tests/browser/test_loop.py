@@ -61,7 +61,9 @@ def voice_of(
         user_id = session.scalars(select(User.id).where(User.email == email)).one()
         told = {"title": "Harbour", "number": number}
         session.add(Run(id=adapter_id, user_id=user_id, request={}, config={}, quote={}, minutes_reserved=0, **told))
-        session.add(Adapter(id=adapter_id, user_id=user_id, base=TINY, bits_per_byte=2.0, card={}, manifest={}, **told))
+        adapter = Adapter(id=adapter_id, user_id=user_id, base=TINY, bits_per_byte=2.0, card={}, manifest={}, **told)
+        adapter.published_at = datetime.now(UTC) if is_published else None
+        session.add(adapter)
         session.commit()
     publish_adapter(inference.home / "bucket", str(adapter_id), files, TINY, owner=user_id)
     return str(adapter_id)
