@@ -8,7 +8,7 @@ ROOMS := app bench contracts corpus dashboards ghost inference lyrics models san
 unexport LEASH_PARENT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench constraints clean
+.PHONY: help run test lint format bench cowboy constraints clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
@@ -43,6 +43,10 @@ format:  ## let ruff put the sources into shape
 bench:  ## our engine against transformers; a table, and JSON lines in bench/out
 	@$(PYTHON) sandbox/install.py dev
 	$(VENV)/python -m bench.inference $(ARGS)
+
+cowboy:  ## train the demo's Cowboy voice again from BOOK, the text of Project Gutenberg's book 21300
+	@$(PYTHON) sandbox/install.py run
+	$(VENV)/python -m sandbox.cowboy $(BOOK)
 
 constraints:  ## write down the exact versions that are installed, after a change of requirements
 	$(VENV)/python -m pip list --format=freeze --exclude-editable | grep -vE '^pip==' | sed -E 's/\+cpu$$//' > constraints.txt

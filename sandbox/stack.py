@@ -266,9 +266,9 @@ class Stack:
             except BucketAway as error:
                 raise StackFailed(f"{error}; see BUCKET_URL") from None
             if not is_there:
-                step.note("converting SmolLM2-135M-Instruct, once")
+                step.note("putting SmolLM2-135M-Instruct and Cowboy into the bucket, once")
                 await self._do(step, [sys.executable, "-m", "sandbox.voice"], log="voice")
-            step.note("SmolLM2-135M-Instruct is in the bucket")
+            step.note("SmolLM2-135M-Instruct and Cowboy are in the bucket")
         self._supervise("inference")
 
     async def _page(self) -> None:

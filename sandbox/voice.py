@@ -1,28 +1,27 @@
-"""Put the demo voice into the bucket, once, telling its progress line by line to whoever started us."""
+"""Put the demo voices into the bucket, once, telling the progress line by line to whoever started us: the checkpoint,
+and Cowboy, an adapter on it."""
 
 from __future__ import annotations
 
 from contracts.bucket import NoSuchKey, open_bucket
-from contracts.manifest import checkpoint_manifest_key
 from contracts.settings import Settings, load_settings
+from sandbox import cowboy
 
-NAME = "smollm2-135m-instruct"
+NAME = cowboy.BASE
 PROGRESS = b"progress "
 """How a line begins that says `progress DONE TOTAL WHAT`."""
 
 
 def is_there(settings: Settings) -> bool:
-    """Whether the bucket has the demo voice already.
+    """Whether the bucket has the demo voices already.
 
     Raises:
         contracts.bucket.BucketAway: it cannot be asked.
     """
-    bucket = open_bucket(settings.bucket, emulator_host=settings.storage_emulator_host)
     try:
-        bucket.read(checkpoint_manifest_key(NAME))
+        return cowboy.is_there(open_bucket(settings.bucket, emulator_host=settings.storage_emulator_host))
     except NoSuchKey:
         return False
-    return True
 
 
 def main() -> None:
@@ -33,7 +32,9 @@ def main() -> None:
         print(f"{PROGRESS.decode()}{done} {total} {what}", flush=True)
 
     settings = load_settings()
-    smollm2(open_bucket(settings.bucket, emulator_host=settings.storage_emulator_host), report)
+    bucket = open_bucket(settings.bucket, emulator_host=settings.storage_emulator_host)
+    smollm2(bucket, report)
+    cowboy.put(bucket)
 
 
 if __name__ == "__main__":
