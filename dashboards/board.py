@@ -131,12 +131,17 @@ def samples(events: Events) -> list[Component]:
     found = sorted((event for event in events if event.kind == "sample"), key=lambda e: (-e.step, e.nth))
     if not found:
         return [html.P("Samples come at the first look at the held-out songs.", className="hint")]
-    drawn = [(event.step, sample(event.payload, f"Step {event.step:,}" if event.step else "Before")) for event in found]
+    drawn = [(event.step, sample(event.payload, _when_written(event))) for event in found]
     last = [one for step, one in drawn if step == found[0].step]
     earlier = [one for step, one in drawn if step != found[0].step][:SAMPLES_SHOWN]
     if not earlier:
         return last
     return [*last, html.Details([html.Summary("Earlier", id="run-earlier"), *earlier], className="earlier")]
+
+
+def _when_written(event: EventView) -> str:
+    step = f"Step {event.step:,}" if event.step else "Before"
+    return f"{step}, {event.payload.get('form') or 'no form'}"
 
 
 def sample(payload: dict[str, Any], caption: str = "") -> Component:
