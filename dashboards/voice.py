@@ -96,7 +96,6 @@ def deeds(view: AdapterView) -> Shown:
         return [html.Div([write, load], className="actions")]
     further = [
         dcc.Link("Keep and reject", href=f"{VOICES_PATH}/{view.id}/cards", id="voice-cards", className="button"),
-        dcc.Link("Train the next version", href=f"{VOICES_PATH}/{view.id}/again", id="voice-again", className="button"),
         dcc.Link("Compare", href=COMPARE_PATH, id="voice-compare", className="button"),
         dcc.Link("Its training", href=f"{RUNS_PATH}/{view.id}", id="voice-run", className="button"),
     ]
@@ -247,7 +246,7 @@ def _samples(card: dict[str, Any]) -> Shown:
     found = card.get("samples") or []
     if not found:
         return []
-    body = html.Div([board.sample(one, str(one.get("form") or "")) for one in found], className="samples-grid")
+    body = html.Div([board.sample(one, str(one.get("form") or "no form")) for one in found], className="samples-grid")
     return [html.Section([html.H2("What it writes"), body], id="voice-samples")]
 
 
