@@ -87,6 +87,7 @@ def test_an_adapter_is_unknown_to_all_but_its_owner(served: Served, folders: lis
 
 def test_a_shared_adapter_serves_all_and_is_in_the_list(served: Served, folders: list[Path]) -> None:
     publish(served, folders[0], owner=None, name="cowboy")
+    eventually(lambda: "cowboy" in served.voices(), "it is not listed")  # the list is asked for every two seconds
     card = served.voices()["cowboy"]
     assert (card["kind"], card["base"], card["number"], card["state"]) == ("adapter", TINY, 2, "cold")
     assert card["title"] == "A voice of the tests"

@@ -212,7 +212,8 @@ def disturb(trainings: Trainings, run_id: UUID, steps: list[int]) -> None:
     trainings.worker()
     job = yard.wait(run_id, is_over)
     assert (job.state, job.error) == (JobState.DONE, None)
-    assert sum(line["words"].startswith("paused, resumed at step") for line in job.log) == 3
+    resumed = sum(line["words"].startswith("paused, resumed at step") for line in job.log)
+    assert resumed >= 3, "a busy machine may take a worker for dead once more"
     assert any("signal 9" in line["words"] for line in job.log)
 
 
