@@ -119,7 +119,9 @@ def rows_of(songs: Sequence[TrainSong], given: argparse.Namespace) -> Iterator[R
                 with tempfile.TemporaryDirectory(prefix="ghost-phonemes-") as scratch:
                     folder, told = Path(scratch), Trained()
                     print(f"phoneme tasks {tasks}, seed {seed}", flush=True)
-                    advanced = Advanced(epochs=given.epochs, seed=seed)
+                    advanced = Advanced(
+                        epochs=given.epochs, seed=seed, learning_rate=1e-3, batch_tokens=1_024, num_evaluations=2
+                    )
                     request = TrainRequest(checkpoint=given.checkpoint, phonemes=share, advanced=advanced)
                     task = TrainTask(run_id=uuid4(), config=resolve(request, num_tokens=50_000))
                     lines = "".join(json.dumps(asdict(song)) + "\n" for song in songs)

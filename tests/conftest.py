@@ -21,6 +21,13 @@ from tests.services import TINY, InferenceService, make_tiny_checkpoint, publish
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = "template_ghost"
+LONGEST_FIRST = ("tests/worker/test_training.py", "tests/training/test_train.py", "tests/inference_service/")
+"""Files that take minutes: begun last, they would keep one process busy while the others have nothing to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; all else stays in its order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST_FIRST))
 
 
 @pytest.fixture(scope="session", autouse=True)
