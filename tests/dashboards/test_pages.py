@@ -107,7 +107,8 @@ def test_a_stranger_cannot_open_a_lyric_by_its_callback(server: Flask, client: F
 def test_voices_that_are_away_are_said_in_words(client: FlaskClient) -> None:
     names = [("voice", "options"), ("voice", "value"), ("voices-state", "children"), ("voices-poll", "disabled")]
     outputs = [{"id": name, "property": prop} for name, prop in names]
-    inputs = [{"id": "voices-poll", "property": "n_intervals"}, {"id": "voice-menu", "property": "n_clicks"}]
+    asked = [("voices-poll", "n_intervals"), ("voice-menu", "n_clicks"), ("url", "search")]
+    inputs = [{"id": name, "property": prop} for name, prop in asked]
     output = f"..{'...'.join(f'{name}.{prop}' for name, prop in names)}.."
     chosen = [{"id": "voice", "property": "value"}]
     answer = callback(client, output, outputs, inputs, chosen).get_json()["response"]
