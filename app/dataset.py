@@ -428,7 +428,7 @@ def _views(session: Session, *which: ColumnElement[bool]) -> list[DatasetView]:
         .where(DatasetVersion.dataset_id.in_(ids), DatasetVersion.deleted_at.is_(None))
         .group_by(DatasetVersion.dataset_id)
     )
-    versions = dict(numbered.tuples().all())
+    versions = dict(numbered.all())
     current, latest, undo = job.current(session, ids), job.latest(session, ids), change.next_undo(session, ids)
     return [
         _view(

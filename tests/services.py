@@ -7,7 +7,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,11 +19,13 @@ from contracts.bucket import LocalBucket
 from contracts.manifest import CheckpointManifest
 from inference.checkpoints import publish
 from inference.huggingface import prepare
+from tests.patience import until
 
 TINY = "tiny-llama"
 SECRET = "secret of the tests"
 START_S = 300.0
 """Long, for a machine that does much else."""
+_client = httpx.Client(timeout=1, verify=False)  # noqa: S501 - plain http; reading certificates costs more than asking
 
 
 def free_port() -> int:
@@ -97,17 +98,19 @@ class InferenceService:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "inference"], env=environment | self.extra, stdout=log, stderr=log
         )
-        deadline = time.monotonic() + START_S
-        while not self.is_ready():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError((self.home / "inference.log").read_text()[-3000:])
+        process = self.process
+        until(lambda: self.is_ready() or process.poll() is not None, START_S, self._last_words, every_s=0.1)
+        assert process.poll() is None, self._last_words()
 
     def is_ready(self) -> bool:
         """Whether it can write."""
         try:
-            return httpx.get(f"{self.url}/ready", timeout=1).status_code == httpx.codes.OK
+            return _client.get(f"{self.url}/ready").status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
+
+    def _last_words(self) -> str:
+        return (self.home / "inference.log").read_text()[-3000:]
 
     def kill(self) -> None:
         """End it as the kernel would for want of memory."""
@@ -117,11 +120,11 @@ class InferenceService:
 
     def wait_until_idle(self, timeout_s: float = 15.0) -> None:
         """Wait until no sequence runs or waits, by the service's own metrics."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            metrics = httpx.get(f"{self.url}/metrics").text
+
+        def is_idle() -> bool:
+            metrics = _client.get(f"{self.url}/metrics").text
             busy = re.findall(r"^ghost_inference_(?:running|waiting){.*} (\S+)$", metrics, re.MULTILINE)
             assert busy, metrics
-            if not any(float(value) for value in busy):
-                return
-            assert time.monotonic() < deadline, f"still busy after {timeout_s} s"
+            return not any(float(value) for value in busy)
+
+        until(is_idle, timeout_s, f"still busy after {timeout_s} s")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,6 +13,7 @@ from contracts.service_token import issue
 from models import Adapter, Generation, Run
 from models.generation import GenerationState, new_take
 from tests.app.conftest import Caller
+from tests.patience import until
 from tests.services import SECRET, TINY, InferenceService
 
 PATIENCE_S = 60.0
@@ -22,12 +22,12 @@ PATIENCE_S = 60.0
 def wait_for_voice(service: InferenceService, name: str) -> None:
     """Until the service knows of a checkpoint that has just come into its bucket."""
     headers = {"Authorization": f"Bearer {issue(SECRET, audience='inference', issuer='tests')}"}
-    until = time.monotonic() + PATIENCE_S
-    while True:
+
+    def is_known() -> bool:
         cards = httpx.get(f"{service.url}/v1/models", headers=headers, timeout=PATIENCE_S).json()["data"]
-        if name in (card["id"] for card in cards):
-            return
-        assert time.monotonic() < until, f"the service does not find {name}"
+        return name in (card["id"] for card in cards)
+
+    until(is_known, PATIENCE_S, f"the service does not find {name}", every_s=0.2)
 
 
 def adapter_of(

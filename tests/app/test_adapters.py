@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,6 +32,7 @@ from tests.app.trainings import (
     voice,
 )
 from tests.inference.adapters import publish_adapter
+from tests.patience import until
 from tests.services import TINY, InferenceService
 
 SHARED = "everybodys"
@@ -80,10 +80,11 @@ def written(caller: Caller, voice_id: str) -> str:
 
 def until_listed(caller: Caller, name: str) -> None:
     """The service looks for what is everybody's every few seconds."""
-    deadline = time.monotonic() + 20
-    while name not in {card["name"] for card in ok(caller("GET", "/voices"))["voices"]}:
-        assert time.monotonic() < deadline, f"{name} is not listed"
-        time.sleep(0.05)
+
+    def is_listed() -> bool:
+        return name in {card["name"] for card in ok(caller("GET", "/voices"))["voices"]}
+
+    until(is_listed, 20, f"{name} is not listed", every_s=0.2)
 
 
 def test_it_works(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +20,7 @@ from models import Account, Adapter, Comparison, Generation, Pair
 from tests.app.builders import ok, refusal
 from tests.app.conftest import Caller
 from tests.app.loop import PATIENCE_S, adapter_of, wait_for_voice
+from tests.patience import until
 from tests.services import TINY, InferenceService, publish_directory
 
 OTHER = "tiny-other"
@@ -48,12 +48,12 @@ def begun(caller: Caller, num_pairs: int = 3, **more: Any) -> dict[str, Any]:
 
 def ready(caller: Caller, comparison_id: str) -> dict[str, Any]:
     """The comparison, once its open pair can be picked of."""
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        shown: dict[str, Any] = ok(caller("GET", f"/comparisons/{comparison_id}"))
-        if shown["pair"]["is_ready"]:
-            return shown
-        assert time.monotonic() < until, shown
+
+    def shown() -> dict[str, Any] | None:
+        comparison: dict[str, Any] = ok(caller("GET", f"/comparisons/{comparison_id}"))
+        return comparison if comparison["pair"]["is_ready"] else None
+
+    return until(shown, PATIENCE_S) or {}
 
 
 def picked(caller: Caller, comparison_id: str, number: int, side: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ from app.tokens import create_for_email
 from contracts.settings import Settings
 from tests.app.builders import TIDE, bucket_files
 from tests.app.conftest import closed_port
+from tests.patience import until
 
 ROOT = Path(__file__).parents[2]
 STARTS_S = 60
@@ -48,10 +48,8 @@ def web(settings: Settings, database_url: str, tmp_path: Path) -> Iterator[httpx
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | told, stdout=log, stderr=log)
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", headers=headers, timeout=60) as client:
-        deadline = time.monotonic() + STARTS_S
-        while not _answers(client):
-            assert process.poll() is None, (tmp_path / "web.log").read_text()[-2000:]
-            assert time.monotonic() < deadline, (tmp_path / "web.log").read_text()[-2000:]
+        until(lambda: _answers(client) or process.poll() is not None, STARTS_S)
+        assert process.poll() is None, (tmp_path / "web.log").read_text()[-2000:]
         yield client
     process.terminate()
     process.wait(30)

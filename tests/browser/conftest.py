@@ -75,7 +75,7 @@ class Web:
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self.home / "web.log").read_text()[-3000:])
-            time.sleep(0.05)
+            time.sleep(0.2)
 
     def kill(self) -> None:
         """End it as the kernel would for want of memory."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from contracts.service_token import issue
 from contracts.settings import Settings
 from contracts.wire import Completion
 from inference.server import Service, create_app
+from tests.patience import until
 from tests.services import SECRET, TINY, free_port, make_tiny_checkpoint, publish_directory
 
 PATIENCE_S = 20.0
@@ -30,10 +30,7 @@ SLOW = "slow-llama"
 
 def eventually(true: Callable[[], bool], why: str, timeout_s: float = PATIENCE_S) -> None:
     """Return when `true()` is; ask often, and fail with `why`."""
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, why
-        time.sleep(0.01)
+    until(true, timeout_s, why)
 
 
 @dataclass

@@ -99,7 +99,7 @@ def until(condition: Callable[[], bool], timeout_s: float) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from contracts import leash
 from contracts.settings import Settings
 from contracts.training import TrainEvent
+from tests.patience import until
 from worker.child import ROOT, Child, environment
 
 Start = Callable[[str], Child]
@@ -45,13 +46,6 @@ def is_alive(process_id: int) -> bool:
         return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def until(is_so: Callable[[], bool], within_s: float = 20.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_it_works(start: Start) -> None:

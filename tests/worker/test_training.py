@@ -8,7 +8,6 @@ import random
 import resource
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -35,6 +34,7 @@ from models.job import again, request_cancel
 from models.queue import defer
 from models.run import reopen
 from sandbox.standins.songs import CATALOGUE
+from tests.patience import until
 from tests.services import TINY, make_tiny_checkpoint, publish_directory
 from tests.worker.workers import SOON, Worker, settings_of
 from worker import gpu
@@ -131,13 +131,6 @@ def trainings(engine: Engine, database_url: str, tmp_path: Path, checkpoint: Pat
     yield trainings
     for worker in trainings.workers:
         worker.kill()
-
-
-def until(is_so: Callable[[], bool], within_s: float = 60.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def is_over(job: Job) -> bool:

@@ -121,4 +121,4 @@ def wait_until(engine: Engine, job_id: UUID, is_so: Callable[[Job], bool], *, wi
         if is_so(job):
             return job
         assert time.monotonic() < deadline, (job.state, job.stage, job.num_done, job.error, job.num_starts)
-        time.sleep(0.005)
+        time.sleep(0.02)
