@@ -118,10 +118,12 @@ class Effect(NamedTuple):
 
 
 EFFECTS = {
-    Effort.QUICK: Effect(epochs=2, max_tokens=120_000, lora_rank=8, num_evaluations=3),
+    Effort.QUICK: Effect(epochs=2, max_tokens=40_000, lora_rank=8, num_evaluations=3),
     Effort.STANDARD: Effect(epochs=3, max_tokens=1_500_000, lora_rank=16, num_evaluations=6),
     Effort.THOROUGH: Effect(epochs=6, max_tokens=20_000_000, lora_rank=32, num_evaluations=12),
 }
+FEW_TOKENS = 60_000
+"""Who reads fewer in all goes in smaller steps, or there would be hardly any."""
 SMALL_TOKENS = 20_000
 """Below this a dataset is read more often, and at a lower rate it would be learned by heart instead."""
 
@@ -136,7 +138,8 @@ def resolve(request: TrainRequest, num_tokens: int) -> TrainConfig:
     usual_epochs = effect.epochs * (2 if num_tokens < SMALL_TOKENS else 1)
     epochs = told.epochs or max(0.05, round(min(usual_epochs, effect.max_tokens / num_tokens), 2))
     rank = told.lora_rank or effect.lora_rank
-    batch_tokens = told.batch_tokens or (2_048 if num_tokens < SMALL_TOKENS else 4_096)
+    few = num_tokens < SMALL_TOKENS or num_tokens * epochs < FEW_TOKENS
+    batch_tokens = told.batch_tokens or (2_048 if few else 4_096)
     return TrainConfig(
         checkpoint=request.checkpoint,
         effort=request.effort,

@@ -158,12 +158,16 @@ def sample(payload: dict[str, Any], caption: str = "") -> Component:
 
 
 def badges(payload: dict[str, Any]) -> list[Component]:
-    """Rhyme, metre, originality and memorisation of a sample, each in words."""
+    """Rhyme, metre, originality and memorisation of a sample, each in words.
+
+    Of a text to a form neither rhyme nor metre is told: the form sees to them, whatever the voice has learned.
+    """
     shown = []
-    for name, words, title in (
+    freely = (
         ("rhymes", "rhyme", "Lines that rhyme, though no form asked for it"),
         ("metre", "on metre", "Lines on a regular metre, though no form asked for it"),
-    ):
+    )
+    for name, words, title in () if payload.get("form") else freely:
         if payload.get(name) is not None:
             shown.append(_badge(name, f"{payload[name]:.0%} {words}", title))
     copied, longest = payload.get("copied"), int(payload.get("longest_copy") or 0)
