@@ -14,9 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,6 +24,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, DynamicCache
 
+from bench.apart import measured
 from bench.checkpoints import write_adapter
 from contracts.wire import SamplingParams
 from inference.device import num_cores
@@ -120,13 +119,12 @@ SYSTEMS: dict[str, Callable[[Path, list[Path], str, int, int], tuple[float, floa
 
 
 def figures(
-    base: Path, dtype: str, num: int, rank: int, num_rows: int, num_steps: int, cache: Path
+    base: Path, dtype: str, num: int, rank: int, num_rows: int, num_steps: int, cache: Path, *, here: bool
 ) -> Iterator[dict[str, Any]]:
     """One line a system, each of which has a process of its own."""
     folders = adapters_of(base, num, rank, cache)
     for system, measure in SYSTEMS.items():
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            none_s, mixed_s = process.submit(measure, base, folders, dtype, num_rows, num_steps).result()
+        none_s, mixed_s = measured(measure, here, base, folders, dtype, num_rows, num_steps)
         yield {
             "system": system,
             "adapters": num,
@@ -141,7 +139,16 @@ def figures(
 
 
 def tell(
-    base: Path, dtype: str, num: int, rank: int, num_rows: int, num_steps: int, cache: Path, file: Path | None
+    base: Path,
+    dtype: str,
+    num: int,
+    rank: int,
+    num_rows: int,
+    num_steps: int,
+    cache: Path,
+    file: Path | None,
+    *,
+    here: bool,
 ) -> None:
     """The table, and JSON lines into `file`."""
     print(
@@ -149,7 +156,7 @@ def tell(
     )
     print(f"{'system':10}{'step without':>14}{'step with':>12}{'ratio':>8}", flush=True)
     with file.open("w") if file else nullcontext() as out:
-        for line in figures(base, dtype, num, rank, num_rows, num_steps, cache):
+        for line in figures(base, dtype, num, rank, num_rows, num_steps, cache, here=here):
             print(
                 f"{line['system']:10}{1000 * line['step_none_s']:11.1f} ms{1000 * line['step_mixed_s']:9.1f} ms"
                 f"{line['ratio']:8.3f}",

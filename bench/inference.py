@@ -32,9 +32,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +41,7 @@ import torch
 from transformers import AutoModelForCausalLM, StoppingCriteria
 
 from bench import adapters
+from bench.apart import measured
 from bench.checkpoints import SHAPES, random_checkpoint
 from contracts.settings import share_cores
 from contracts.wire import SamplingParams
@@ -254,22 +253,23 @@ SYSTEMS: dict[str, Callable[[Path, str, Load], Tally]] = {
 }
 
 
-def figures(directory: Path, dtype: str, concurrencies: list[int], requests: int) -> Iterator[dict[str, Any]]:
+def figures(
+    directory: Path, dtype: str, concurrencies: list[int], requests: int, *, here: bool
+) -> Iterator[dict[str, Any]]:
     """One line a system and concurrency."""
     vocab_size = int(json.loads((directory / "config.json").read_text())["vocab_size"])
     sequential = math.nan
     for concurrency in concurrencies:
         load = Load(concurrency, requests, min(vocab_size, 49_000))
         for system, measure in SYSTEMS.items():
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-                measured = process.submit(measure, directory, dtype, load).result().figures()
+            found = measured(measure, here, directory, dtype, load).figures()
             if system == "hf_sequential":
-                sequential = measured["tokens_per_s"]
+                sequential = found["tokens_per_s"]
             yield {
                 "system": system,
                 "concurrency": concurrency,
-                **measured,
-                "ratio_to_hf_sequential": measured["tokens_per_s"] / sequential,
+                **found,
+                "ratio_to_hf_sequential": found["tokens_per_s"] / sequential,
                 "network": directory.name,
                 "dtype": dtype,
             }
@@ -287,6 +287,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--rows", type=int, default=0, help="of that batch; default: one for each adapter")
     parser.add_argument("--rank", type=int, default=8, help="of these adapters")
     parser.add_argument("--steps", type=int, default=60, help="steps of each kind that are measured with adapters")
+    parser.add_argument("--here", action="store_true", help="all in this process: quicker, to see that it runs")
     parser.add_argument("--json", type=Path, help="a file that gets one JSON object a line")
     options = parser.parse_args(arguments)
     share_cores()  # for the processes that measure
@@ -298,13 +299,15 @@ def main(arguments: list[str]) -> None:
     if options.adapters:
         rows = options.rows or options.adapters
         how = (options.adapters, options.rank, rows, options.steps)
-        adapters.tell(directory, dtype, *how, cache / "adapters", options.json)
+        adapters.tell(directory, dtype, *how, cache / "adapters", options.json, here=options.here)
         return
     print(f"{directory.name}, {dtype}, {num_cores()} cores, prompts of {PROMPT_TOKENS}, {MAX_TOKENS} new tokens")
     print(f"{'system':15}{'users':>6}{'tokens/s':>10}{'x sequential':>14}{'first token p50':>17}", end="")
     print(f"{'p95':>9}{'requests':>10}")
     with options.json.open("w") if options.json else tempfile.TemporaryFile("w") as file:
-        for line in figures(directory, dtype, [int(n) for n in options.concurrency.split(",")], options.requests):
+        for line in figures(
+            directory, dtype, [int(n) for n in options.concurrency.split(",")], options.requests, here=options.here
+        ):
             print(
                 f"{line['system']:15}{line['concurrency']:6}{line['tokens_per_s']:10.1f}"
                 f"{line['ratio_to_hf_sequential']:14.2f}{line['ttft_p50_s']:15.3f} s{line['ttft_p95_s']:7.3f} s"

@@ -25,6 +25,7 @@ def test_it_works(oracles: dict[str, Oracle], tmp_path: Path) -> None:
             "1",
             "--dtype",
             "float32",
+            "--here",
             "--json",
             str(out),
         ]
@@ -44,7 +45,7 @@ def test_what_adapters_cost_is_measured_beside_peft(oracles: dict[str, Oracle], 
     directory = tmp_path / "adapted-llama"
     shutil.copytree(oracles["llama"].directory, directory)
     asked = ["--checkpoint", str(directory), "--adapters", "2", "--rank", "4", "--steps", "3", "--dtype", "float32"]
-    main([*asked, "--json", str(out)])
+    main([*asked, "--here", "--json", str(out)])
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert [(line["system"], line["adapters"], line["rank"]) for line in lines] == [("ours", 2, 4), ("peft", 2, 4)]
     for line in lines:
