@@ -19,11 +19,11 @@ run:  ## the whole product on this machine, until Ctrl-C; installs what it needs
 	@$(PYTHON) sandbox/install.py run
 	@$(VENV)/python -IS contracts/leash.py $(VENV)/python -m sandbox
 
-test:  ## every test, in a real browser too
+test:  ## every test, in a real browser too (a thread each: many processes compute at a time)
 	@$(PYTHON) sandbox/install.py dev
 	@$(VENV)/python -m sandbox.bundles test
 	@$(VENV)/python -m sandbox.chromium
-	$(VENV)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint:  ## style, types, the walls between the rooms, and known dangers
 	@$(PYTHON) sandbox/install.py dev

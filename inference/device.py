@@ -41,10 +41,13 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def num_cores() -> int:
-    """Physical cores that this process may use: hyper-threads and a container's CPU quota are taken off."""
+    """Physical cores that this process may use: hyper-threads and a container's CPU quota are taken off.
+
+    `OMP_NUM_THREADS` may ask for fewer.
+    """
     allowed = os.sched_getaffinity(0)
     cores = _physical_cores(allowed) or len(allowed)
-    return max(1, min(cores, _quota()))
+    return max(1, min(cores, _quota(), torch.get_num_threads()))
 
 
 def keep_freed_memory() -> None:

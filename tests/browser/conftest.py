@@ -26,7 +26,7 @@ from sandbox.postgres import Cluster
 from tests.conftest import TEMPLATE
 from tests.services import SECRET, InferenceService, free_port
 
-START_S = 30.0
+START_S = 120.0
 GUEST_TOKENS = 1_000
 """Less than the longest text in four takes asks for, so that one walk can spend it at once."""
 PATIENCE_MS = 20_000

@@ -289,7 +289,7 @@ def test_efforts_say_what_they_take_once_that_is_known() -> None:
     request = TrainRequest(checkpoint="tiny-llama", effort=Effort.QUICK)
     known: Quote = quote(resolve(request, PROBE.num_tokens), PROBE, cents_a_minute=2)
     labels = [one["label"] for one in train.effort_cards({Effort.QUICK: known})]
-    assert "minutes, $" in labels[0]
+    assert "1 minute, $" in labels[0]
     assert "$" not in labels[1]
 
 

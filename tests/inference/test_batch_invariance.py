@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pytest
+import torch
 
 from tests.inference.engines import Oracle, Reader, serving
 
 NUM_REQUESTS = 40
+
+
+@pytest.fixture(autouse=True)
+def _two_threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """One network computes with two threads, whatever the tests are told to compute with: sums must not hang on it."""
+    before = torch.get_num_threads()
+    if "llama" in request.node.name:
+        torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 def some_requests(seed: int) -> dict[str, dict[str, Any]]:

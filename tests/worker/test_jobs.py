@@ -89,7 +89,7 @@ def test_what_is_rolled_back_was_never_asked_for(engine: Engine, alice: UUID, st
 
 def test_killed_at_random_songs_it_makes_each_once(engine: Engine, alice: UUID, start: Start) -> None:
     dice = random.Random(4)  # noqa: S311
-    job_id = ask(engine, alice, "songs", num_songs=60, pace_s=0.01)
+    job_id = ask(engine, alice, "songs", num_songs=60, pace_s=0.04)
     for kill_at in sorted(dice.sample(range(2, 55), 3)):
         worker, spare = start(), start()
         wait_until(engine, job_id, lambda _, at=kill_at: len(positions(engine, job_id)) >= at)
