@@ -7,8 +7,7 @@ songs that none of them was trained on. Definitions, all over the sung lines of 
   full rhymes only; the prompt is the line before the first). By chance it is 2 to 3 in a hundred.
 - `metre_rate`: share of lines on a regular metre: within a fifth of a syllable each of one of the named feet
   (`lyrics.metre.scan`), and of as many beats as the line before or the one two before, as ballads alternate them.
-- `copied_share`: of the lines of four words or more, those that are a line of the training songs, or of six words or
-  more, those whose words stand there in a row, within a line or over its end. Less is a phrase: "I'll sing you a song".
+- `copied_share`: of the lines of four words or more, those whose words stand in the training songs in a row.
 - `longest_copy`: the most words in a row that stand there, across line breaks; below four they are nobody's, and 0.
 - `distinct_2`: `lyrics.meters.distinct_n` of stretches of `STRETCH` words, the mean: it does not hang on how much was
   written.
@@ -40,8 +39,6 @@ MAX_ROUNDS = 4
 """A network that writes hardly any lines is not asked for ever."""
 MIN_PROMPTS = 8
 MIN_COPIED_WORDS = min(SIZES)
-MIN_COPIED_RUN = 6
-"""Words in a row that belong to somebody, wherever in a line they stand: the run that serving keeps an adapter from."""
 STRETCH = 400
 SAMPLE_FORM = Form(scheme="AABB", syllables=8)
 SAMPLE_FORM_WORDS = "AABB, 8 syllables"
@@ -78,24 +75,19 @@ class Memory:
     """The songs that a network was trained on, to tell what it recites.
 
     >>> memory = Memory(["Twinkle, twinkle, little star,\\nhow I wonder what you are"])
-    >>> lines = "TWINKLE twinkle little star", "how I wonder what", "star, how I wonder what you"
-    >>> [memory.has(line) for line in lines]
-    [True, False, True]
+    >>> memory.has("HOW I wonder what"), memory.has("how I wonder why"), memory.has("little star")
+    (True, False, False)
     >>> memory.longest("O twinkle little star how I wonder what you do")
     8
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        lines = _sung(texts)
-        self.index = OriginalityIndex.build(lines, "the training songs")
-        self._lines = frozenset(map(normalised_words, lines))
+        self.index = OriginalityIndex.build(_sung(texts), "the training songs")
 
     def has(self, line: str) -> bool:
-        """Whether a line is copied, as the module defines it."""
-        words = normalised_words(line)
-        if len(words) < MIN_COPIED_WORDS:
-            return False
-        return words in self._lines or (len(words) >= MIN_COPIED_RUN and self.longest(line) == len(words))
+        """Whether the words of a line, four or more, stand in the songs in a row."""
+        num_words = len(normalised_words(line))
+        return num_words >= MIN_COPIED_WORDS and self.longest(line) == num_words
 
     def longest(self, text: str) -> int:
         """The most words in a row of a text that stand in the songs; 0 below four.

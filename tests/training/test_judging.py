@@ -64,9 +64,9 @@ def judge(base: Path) -> Iterator[Judge]:
 
 
 def test_it_works(judge: Judge, adapter: Path) -> None:
-    bare, adapted = judge.measure(None, 2.0, 40), judge.measure(adapter, 1.5, 40)
+    bare, adapted = judge.measure(None, 2.0, 12), judge.measure(adapter, 1.5, 12)
     assert (bare.bits_per_byte, adapted.bits_per_byte) == (2.0, 1.5)
-    assert 0 < bare.num_lines <= 40
+    assert 0 < bare.num_lines <= 12
     assert bare.model_copy(update={"bits_per_byte": 1.5}) != adapted, "the adapter is heard"
 
 
@@ -114,9 +114,7 @@ def test_what_is_copied_is_found_as_plain_search_finds_it() -> None:
         if chance.random() < 0.6:
             words[chance.randrange(len(words))] = chance.choice(vocabulary)
         lines.append(" ".join(words))
-    lines += [" ".join(normalised_words(line)) for text in NURSERY for line in text.splitlines()]
     plain = " ".join(word for words in known for word in words)
-    whole = {normalised_words(line) for text in NURSERY for line in text.splitlines()}
     for line in lines:
         words = line.split()
         runs = [
@@ -126,8 +124,7 @@ def test_what_is_copied_is_found_as_plain_search_finds_it() -> None:
             if f" {' '.join(words[start:end])} " in f" {plain} "
         ]
         assert memory.longest(line) == max(runs, default=0), line
-        is_copied = tuple(words) in whole or (len(words) >= 6 and f" {line} " in f" {plain} ")
-        assert memory.has(line) == (len(words) >= 4 and is_copied), line
+        assert memory.has(line) == (len(words) >= 4 and f" {line} " in f" {plain} "), line
 
 
 def test_a_rhyme_reaches_over_one_line_and_back_to_the_prompt() -> None:
