@@ -23,7 +23,7 @@ test:  ## every test, in a real browser too (a thread each: many processes compu
 	@$(PYTHON) sandbox/install.py dev
 	@$(VENV)/python -m sandbox.bundles test
 	@$(VENV)/python -m sandbox.chromium
-	OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint:  ## style, types, the walls between the rooms, and known dangers
 	@$(PYTHON) sandbox/install.py dev

@@ -66,7 +66,7 @@ def database_url(postgres: Cluster, _admin: Engine, request: pytest.FixtureReque
     """A migrated database for this test alone."""
     name = f"test_{abs(hash(request.node.nodeid))}"
     with _admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY"))
     yield make_url(postgres.url(name)).render_as_string(hide_password=False)
     with _admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))

@@ -30,6 +30,7 @@ from contracts.wire import (
 from lyrics.form import Form
 from tests.app.conftest import Caller
 from tests.app.test_generations import follow, tokens_left
+from tests.patience import until
 
 VOICE = "speaker"
 LYRIC = "So here I stand and all is low"
@@ -61,7 +62,16 @@ class Speaker(ThreadingHTTPServer):
 
     status = 200
     rows: tuple[str, ...] = ()
-    asked: dict[str, Any]
+    _asked: dict[str, Any] | None = None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What it was asked, once it was: the relay asks beside the request that began it."""
+        return until(lambda: self._asked, 20.0) or {}
+
+    @asked.setter
+    def asked(self, body: dict[str, Any]) -> None:
+        self._asked = body
 
     @property
     def body(self) -> bytes:

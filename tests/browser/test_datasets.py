@@ -198,6 +198,8 @@ def test_a_song_is_reviewed_from_the_keyboard(visit: Visit) -> None:
     expect(page.locator("#review h2")).to_have_text("Attic")
     page.keyboard.press("d")
     expect(page.locator("#why-not")).to_contain_text("1 dropped")
+    until_still(page)
+    expect(page.locator("#review-undo")).to_be_enabled()
     page.keyboard.press("u")
     expect(page.locator("#toasts")).to_contain_text("Undone: Dropped “Attic”")
     expect(page.locator("#why-not")).not_to_contain_text("dropped")

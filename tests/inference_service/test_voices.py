@@ -145,9 +145,9 @@ def test_an_engine_that_breaks_ends_its_streams_with_an_error_and_is_loaded_anew
     error = json.loads(rows[-1].removeprefix("data: "))["error"]
     assert error["code"] == "engine_failed"
     assert error["retry_after_s"] == 1
-    assert served.write(model=SLOW).choices[0].text
+    eventually(lambda: served.post(model=SLOW).status_code == httpx.codes.OK, "it is not loaded anew")
     assert served.metric("loads_total", outcome="loaded") == 2
-    assert served.metric("requests_total", outcome="failed") == 1
+    assert served.metric("requests_total", outcome="failed") >= 1  # a busy machine's bucket may be out of reach a while
 
 
 def test_a_new_version_of_a_voice_takes_over_while_the_old_one_finishes(serve: Serve, slow_folder: Path) -> None:
