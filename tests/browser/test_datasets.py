@@ -104,7 +104,7 @@ def paste_songs(page: Page, *titles: str, name: str = "Pasted") -> None:
         page.locator("#import-paste").click()
         expect(page.locator("#trainable")).to_contain_text(f"of {number + 1} song", timeout=JOB_MS)
         page.reload()
-    until_still(page)
+        until_still(page)
 
 
 def state_rights(page: Page, kind: str, note: str = "") -> None:

@@ -64,9 +64,9 @@ def judge(base: Path) -> Iterator[Judge]:
 
 
 def test_it_works(judge: Judge, adapter: Path) -> None:
-    bare, adapted = judge.measure(None, 2.0, 12), judge.measure(adapter, 1.5, 12)
+    bare, adapted = judge.measure(None, 2.0, 40), judge.measure(adapter, 1.5, 40)
     assert (bare.bits_per_byte, adapted.bits_per_byte) == (2.0, 1.5)
-    assert 0 < bare.num_lines <= 12
+    assert 0 < bare.num_lines <= 40
     assert bare.model_copy(update={"bits_per_byte": 1.5}) != adapted, "the adapter is heard"
 
 
