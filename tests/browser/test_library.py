@@ -63,7 +63,8 @@ def test_a_deleted_lyric_is_still_there_on_another_day(visit: Visit) -> None:
     page.locator("#library-open").click()
     page.locator("#library .icon-delete").click()
     expect(page.locator("#library-undo")).to_contain_text("Deleted")
-    page.goto("/")
+    page.wait_for_url(re.compile(r"^[^?]*//[^/]+/$"))  # the sheet that was put away is left
+    page.reload()
     page.locator("#library-open").click()
     page.locator("#deleted-open").click()
     page.locator("#library .deleted button").click()

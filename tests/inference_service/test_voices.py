@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 
 from tests.inference_service.conftest import SLOW, Serve, Served, eventually
+from tests.patience import until
 from tests.services import TINY, publish_directory
 
 
@@ -145,9 +146,12 @@ def test_an_engine_that_breaks_ends_its_streams_with_an_error_and_is_loaded_anew
     error = json.loads(rows[-1].removeprefix("data: "))["error"]
     assert error["code"] == "engine_failed"
     assert error["retry_after_s"] == 1
-    eventually(lambda: served.post(model=SLOW).status_code == httpx.codes.OK, "it is not loaded anew")
+    # On a busy machine its bucket may be out of reach for a moment, which is no failed text.
+    anew = until(lambda: (answer := served.post(model=SLOW)).is_success and answer, why="it is not loaded anew")
+    assert anew
+    assert anew.json()["choices"][0]["text"]
     assert served.metric("loads_total", outcome="loaded") == 2
-    assert served.metric("requests_total", outcome="failed") >= 1  # a busy machine's bucket may be out of reach a while
+    assert served.metric("requests_total", outcome="failed") == 1
 
 
 def test_a_new_version_of_a_voice_takes_over_while_the_old_one_finishes(serve: Serve, slow_folder: Path) -> None:
