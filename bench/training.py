@@ -27,9 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +45,7 @@ from transformers import (
     Trainer as PlainTrainer,
 )
 
+from bench.apart import measured
 from bench.checkpoints import GPT2_BPE, random_checkpoint
 from contracts.settings import share_cores
 from contracts.training import Advanced, Dtype, TrainConfig, TrainEvent, TrainRequest, resolve
@@ -344,8 +343,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     found: dict[tuple[str, str], Figures] = {}
     print(f"{'network':24} {'system':20} {'real tokens/s':>13} {'CPU s/1000':>10} {'peak GB':>8} {'loss':>15}")
     for order in orders(networks, told.songs or (8 if told.quick else 48), systems):
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-            figures = alone.submit(measure, order).result()
+        figures = measured(measure, False, order)
         found[order.network, order.system] = figures
         print(
             f"{figures.network:24} {figures.system:20} {figures.real_tokens_per_s:13.1f} "

@@ -35,16 +35,22 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def make_tiny_checkpoint(folder: Path) -> None:
-    """A Hugging Face directory with a random Llama of 30,000 parameters and a byte-level tokenizer."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={symbol: i for i, symbol in enumerate([*alphabet, "<|end|>"])}, merges=[]))
+def byte_tokenizer() -> Tokenizer:
+    """A token for each byte, and `<|end|>`."""
+    symbols = [*sorted(pre_tokenizers.ByteLevel.alphabet()), "<|end|>"]
+    tokenizer = Tokenizer(models.BPE(vocab={symbol: place for place, symbol in enumerate(symbols)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def make_tiny_checkpoint(folder: Path) -> None:
+    """A Hugging Face directory with a random Llama of 30,000 parameters and a byte-level tokenizer."""
+    tokenizer = byte_tokenizer()
     PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
     torch.manual_seed(1)
     config = LlamaConfig(
-        vocab_size=len(alphabet) + 1,
+        vocab_size=tokenizer.get_vocab_size(),
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,

@@ -92,7 +92,7 @@ def main(task: TrainTask, folder: Path, say: Say, wishes: Wishes | None = None) 
     wishes = wishes or Wishes()
     settings, config = load_settings(), task.config
     bucket = checkpoints.bucket_of(settings)
-    torch.set_num_threads(min(num_cores(), torch.get_num_threads()))  # OMP_NUM_THREADS may ask for fewer
+    torch.set_num_threads(num_cores())
     keep_freed_memory()
     device = own_device(pick_device(settings.training_device))
     team = Team.join(device)

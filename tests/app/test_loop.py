@@ -21,7 +21,6 @@ import pytest
 import torch
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from app import store
@@ -37,7 +36,7 @@ from tests.app.conftest import Caller
 from tests.app.loop import PATIENCE_S, adapter_of, wait_for_voice
 from tests.inference.adapters import publish_adapter
 from tests.patience import EVERY_S, until
-from tests.services import InferenceService, publish_directory
+from tests.services import InferenceService, byte_tokenizer, publish_directory
 from training import train
 
 SINGER = "tiny-singer"
@@ -61,11 +60,8 @@ def songs() -> dict[str, str]:
 def make_singer(folder: Path) -> None:
     """A checkpoint that knows which letter follows which, without any training: its embedding holds a one for each
     letter, its head the logarithms of what comes next, and its only layer adds nothing."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    places = {symbol: place for place, symbol in enumerate([*alphabet, "<|end|>"])}
-    tokenizer = Tokenizer(models.BPE(vocab=places, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer = byte_tokenizer()
+    num_symbols = tokenizer.get_vocab_size()
     PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
     follows: defaultdict[int, Counter[int]] = defaultdict(Counter)
     for before, after in pairwise(tokenizer.encode("\n".join((*OUR_OWN, *songs().values()))).ids):
@@ -73,7 +69,7 @@ def make_singer(folder: Path) -> None:
     torch.manual_seed(1)
     network = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=len(places),
+            vocab_size=num_symbols,
             hidden_size=WIDTH,
             intermediate_size=32,
             num_hidden_layers=1,
@@ -86,7 +82,7 @@ def make_singer(folder: Path) -> None:
         )
     )
     with torch.no_grad():
-        network.model.embed_tokens.weight.copy_(torch.eye(len(places), WIDTH))
+        network.model.embed_tokens.weight.copy_(torch.eye(num_symbols, WIDTH))
         network.model.layers[0].self_attn.o_proj.weight.zero_()
         network.model.layers[0].mlp.down_proj.weight.zero_()
         network.lm_head.weight.fill_(math.log(1e-5) / math.sqrt(WIDTH))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -18,6 +17,7 @@ from models import Adapter, Feedback, Run, User
 from tests.browser.conftest import PATIENCE_MS, Visit, Web
 from tests.browser.walks import choose_form, lines, takes_of, type_lyric, write_first_line
 from tests.inference.adapters import publish_adapter
+from tests.patience import until
 from tests.services import TINY, InferenceService
 
 pytestmark = pytest.mark.browser
@@ -164,14 +164,14 @@ def test_takes_and_lines_are_kept_and_rejected_in_the_studio(
     page.keyboard.type("ooh ")
     edited = "\n".join(lines(page)[1:-1]).strip()
     assert edited != kept
-    wait_until(lambda: ("kept", edited) in [found[:2] for found in verdicts(database, voice)])
+    until(lambda: ("kept", edited) in [found[:2] for found in verdicts(database, voice)])
     while page.locator("#take-1-1").get_attribute("data-kept") is not None:
         page.keyboard.press("Control+z")
-    wait_until(lambda: [found[0] for found in verdicts(database, voice)] == ["rejected"])
+    until(lambda: [found[0] for found in verdicts(database, voice)] == ["rejected"])
     page.reload()
     expect(page.locator("#reject-1-2")).to_have_attribute("aria-pressed", "true")
     page.locator("#reject-1-2").click()
-    wait_until(lambda: verdicts(database, voice) == [])
+    until(lambda: verdicts(database, voice) == [])
     choose_form(page, scheme="AABB", syllables="5")
     page.locator("#verse").click()
     expect(takes_of(page, "done", batch=2).first).to_be_visible()
@@ -181,10 +181,3 @@ def test_takes_and_lines_are_kept_and_rejected_in_the_studio(
     words = page.locator("#take-2-1 .take-line p").all_inner_texts()
     assert [found[:2] for found in verdicts(database, voice)] == [("kept", words[0]), ("rejected", words[1])]
     expect(page.locator("#kept-2-1-1")).to_have_attribute("aria-pressed", "true")
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE_MS / 1000
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.1)

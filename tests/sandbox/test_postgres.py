@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import pytest
 from contracts import leash
 from sandbox.ports import free_port
 from sandbox.postgres import Cluster, PostgresFailed, running
+from tests.patience import until
 
 
 def ask(cluster: Cluster, statement: str) -> list[tuple[object, ...]]:
@@ -30,13 +29,6 @@ def ask(cluster: Cluster, statement: str) -> list[tuple[object, ...]]:
 
 def server_id(cluster: Cluster) -> int:
     return int((cluster.data / "postmaster.pid").read_text().splitlines()[0])
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def is_alive(process_id: int) -> bool:

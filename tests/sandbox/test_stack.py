@@ -7,16 +7,16 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from sandbox.ports import free_port, is_free
+from tests.patience import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
@@ -52,10 +52,7 @@ class RunningStack:
             return False
 
     def until_ready(self, timeout_s: float) -> None:
-        try:
-            until(self.is_ready, timeout_s)
-        except TimeoutError:
-            pytest.fail(self.said.read_text())
+        until(self.is_ready, timeout_s, self.said.read_text)
 
     def processes(self) -> dict[int, str]:
         """Every process that belongs to this stack, with its command line."""
@@ -92,14 +89,6 @@ class RunningStack:
         until(lambda: not self.processes(), 30.0)
         assert is_free(self.port)
         assert is_free(self.inference_port)
-
-
-def until(condition: Callable[[], bool], timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
