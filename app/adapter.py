@@ -24,7 +24,7 @@ from app import comparison, generation, store
 from app.comparison import Result
 from app.errors import Conflict, NotFound, ServiceAway
 from app.people import check_member
-from app.plain_text import checked_text
+from app.plain_text import checked_line
 from contracts.bucket import Bucket, NoSuchKey
 from contracts.manifest import MANIFEST, AdapterManifest, BadName, FileEntry, adapter_key, adapter_manifest_key
 from contracts.training import Table, Worse, what_is_worse
@@ -112,7 +112,7 @@ def publish(session: Session, user_id: UUID, adapter_id: UUID, reason: str = "")
         BadInput: the reason is too long, or no text.
     """
     row = own(session, user_id, adapter_id, lock=True)
-    words = " ".join(checked_text(reason, field="reason", max_chars=MAX_REASON).split())
+    words = checked_line(reason, field="reason", max_chars=MAX_REASON)
     worse = _worse(row.card, _compared(session, row))
     if worse and not words:
         raise Conflict(

@@ -24,7 +24,7 @@ from app.db import unit_of_work
 from app.errors import AllowanceSpent, BadInput, Conflict, NotFound, ServiceAway, TooLarge
 from app.job import JobView
 from app.people import check_member
-from app.plain_text import checked_text
+from app.plain_text import checked_line, checked_text
 from contracts.manifest import upload_key
 from corpus import cleaning, uploads
 from corpus.song import Problem
@@ -228,8 +228,8 @@ def import_paste(session: Session, user_id: UUID, dataset_id: UUID, artist: str,
     own(session, user_id, dataset_id)
     request = {
         "kind": "paste",
-        "artist": checked_line(artist, "artist"),
-        "title": checked_line(title, "title"),
+        "artist": checked_name(artist, "artist"),
+        "title": checked_name(title, "title"),
         "text": checked_words(text),
     }
     if not request["title"]:
@@ -329,9 +329,9 @@ def check_songs_fit(session: Session, dataset_id: UUID, num_songs: int) -> None:
         )
 
 
-def checked_line(value: str, field: str) -> str:
+def checked_name(value: str, field: str) -> str:
     """An artist or a title, on one line."""
-    return " ".join(checked_text(value, field=field, max_chars=MAX_FIELD_CHARS).split())
+    return checked_line(value, field=field, max_chars=MAX_FIELD_CHARS)
 
 
 def checked_words(text: str) -> str:
@@ -367,7 +367,7 @@ def _check_room(session: Session, user_id: UUID) -> None:
 
 
 def _checked_name(name: str) -> str:
-    plain = " ".join(checked_text(name, field="name", max_chars=MAX_NAME).split())
+    plain = checked_line(name, field="name", max_chars=MAX_NAME)
     if not plain:
         raise BadInput("The dataset needs a name.", code="no_name", field="name")
     return plain

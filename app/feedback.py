@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import AllowanceSpent, BadInput, Conflict, NotFound
 from app.plain_text import checked_text
-from contracts.wire import NOT_TEXT
+from contracts.wire import MAX_NAME, NOT_TEXT
 from models import Adapter, Feedback, Generation, Run, Verdict
 from models.generation import takes_so_far
 
@@ -207,7 +207,10 @@ def _own_adapter(session: Session, user_id: UUID, voice: str) -> Adapter | None:
 
 def _of(session: Session, user_id: UUID, voice: str | None) -> list[ColumnElement[bool]]:
     mine: list[ColumnElement[bool]] = [Feedback.user_id == user_id]
-    return mine if voice is None else [*mine, Feedback.voice.in_(same_title(session, user_id, voice))]
+    if voice is None:
+        return mine
+    named = checked_text(voice, field="voice", max_chars=MAX_NAME)
+    return [*mine, Feedback.voice.in_(same_title(session, user_id, named))]
 
 
 def _words(num_new: int, next_number: int | None) -> str:

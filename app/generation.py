@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import String, cast, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import form as forms
@@ -23,7 +23,7 @@ from app.lyric import get as get_lyric
 from app.lyric import keep_version
 from app.plain_text import checked_text
 from app.relay import Relay
-from contracts.wire import MAX_PROMPT_CHARS, MAX_TOKENS, CompletionRequest, Offer, SamplingParams, VoiceCard
+from contracts.wire import MAX_NAME, MAX_PROMPT_CHARS, MAX_TOKENS, CompletionRequest, Offer, SamplingParams, VoiceCard
 from lyrics.form import Form
 from lyrics.place import Kind, Misplaced, Placed, as_stanza, place
 from models import Adapter, Generation, VersionReason
@@ -71,7 +71,7 @@ class Request(SamplingParams):
     whole stanza and `prompt` the whole lyric: what is to be written is worked out from the line of the deed.
     """
 
-    voice: str = Field(min_length=1, max_length=128)
+    voice: str = Field(min_length=1, max_length=MAX_NAME)
     prompt: str
     lyric_id: UUID | None = None
     form: Form | None = None
@@ -404,9 +404,11 @@ def _bound(params: SamplingParams, form: Form | None) -> int:
 
 def _unpublished(session: Session, writer_id: UUID, voice: str) -> VoiceCard | None:
     """An adapter of this writer that is not in the menu, to be tried by its id."""
-    found = select(Adapter).where(
-        cast(Adapter.id, String) == voice, Adapter.user_id == writer_id, Adapter.deleted_at.is_(None)
-    )
+    try:
+        adapter_id = UUID(voice)
+    except ValueError:
+        return None
+    found = select(Adapter).where(Adapter.id == adapter_id, Adapter.user_id == writer_id, Adapter.deleted_at.is_(None))
     row = session.scalar(found)
     return _voice_of(row, shared_voices()) if row else None
 

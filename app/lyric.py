@@ -15,7 +15,7 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy.orm import Session
 
 from app.errors import AllowanceSpent, Conflict, NotFound
-from app.plain_text import checked_text
+from app.plain_text import checked_line, checked_text
 from models import Account, Lyric, LyricVersion, VersionReason
 from models.lyric import put_aside, save_if_current
 
@@ -235,7 +235,7 @@ def _check_room(session: Session, writer_id: UUID) -> None:
 
 def _checked(title: str, text: str) -> tuple[str, str]:
     return (
-        " ".join(checked_text(title, field="title", max_chars=MAX_TITLE_CHARS).split()),
+        checked_line(title, field="title", max_chars=MAX_TITLE_CHARS),
         checked_text(text, field="text", max_chars=MAX_TEXT_CHARS),
     )
 

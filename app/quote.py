@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app import dataset_version, generation, job
-from app.errors import BadInput
+from app.errors import BadInput, TooMany
 from app.job import JobView
 from app.people import check_member
 from contracts import training
@@ -33,6 +33,10 @@ MIN_SIMILAR = 3
 MAX_SIMILAR = 100
 MEASURE_AGAIN = timedelta(minutes=1)
 """What could not be measured is measured anew when it is asked for so much later, and not before."""
+ENOUGH_TO_JUDGE = 5
+"""Held-out songs; by fewer, a figure is the song's more than the voice's."""
+MAX_MEASURED = 3
+"""Measurements of one person that may wait or be under way."""
 TOKENS_A_WORD = 1.4
 """Before anything was measured: English words in the tokens of the usual vocabularies."""
 WHAT = "Voices can be trained"
@@ -49,7 +53,7 @@ class Balance(NamedTuple):
 
 class QuoteView(NamedTuple):
     """What a training would be. `quote` is None until it was measured, by `job`; `refusals` say in words why it cannot
-    be started as it stands."""
+    be started as it stands, `cautions` what should be known before."""
 
     config: dict[str, Any]
     num_train_songs: int
@@ -57,6 +61,7 @@ class QuoteView(NamedTuple):
     job: JobView | None
     balance: Balance
     refusals: list[str]
+    cautions: list[str]
 
 
 class WorkedOut(NamedTuple):
@@ -99,6 +104,7 @@ def ask(
         job=measuring,
         balance=held,
         refusals=refusals,
+        cautions=_cautions(version),
     )
 
 
@@ -187,6 +193,7 @@ def _measure(session: Session, user_id: UUID, version: DatasetVersion, request: 
         "version_id": version.id,
         "checkpoint": request.checkpoint,
         "phonemes": request.phonemes > 0,
+        "manner": request.manner,
     }
     session.execute(insert(Probed).values(row).on_conflict_do_nothing())
     probed = session.execute(
@@ -196,11 +203,23 @@ def _measure(session: Session, user_id: UUID, version: DatasetVersion, request: 
     before = job.get(session, user_id, probed.job_id) if probed.job_id else None
     if before and (not before.is_over or _failed_just_now(before)):
         return before
+    _check_room(session, user_id)
     told = {"name": request.checkpoint, "request": request.model_dump(mode="json")}
     asked = job.start(session, user_id, version.dataset_id, job.PROBE, told)
     probed.job_id = asked.id
     session.flush()
     return asked
+
+
+def _check_room(session: Session, user_id: UUID) -> None:
+    """Measuring costs its asker nothing, so few wait at a time: others wait behind them."""
+    waiting = select(func.count()).where(Job.user_id == user_id, Job.kind == job.PROBE, Job.state.in_(OPEN_STATES))
+    if (session.scalar(waiting) or 0) >= MAX_MEASURED:
+        raise TooMany(
+            f"{MAX_MEASURED} measurements of yours are waiting already. Wait for one to end, or cancel it.",
+            code="too_many_measurements",
+            retry_after_s=30,
+        )
 
 
 def _failed_just_now(view: JobView) -> bool:
@@ -226,7 +245,19 @@ def _of(version_id: UUID, request: TrainRequest) -> tuple[Any, ...]:
         Probed.version_id == version_id,
         Probed.checkpoint == request.checkpoint,
         Probed.phonemes == (request.phonemes > 0),
+        Probed.manner == request.manner,
     )
+
+
+def _cautions(version: DatasetVersion) -> list[str]:
+    num_held_out = _manifest(version).counts.get("songs", 0) - _num_train_songs(version)
+    if num_held_out >= ENOUGH_TO_JUDGE:
+        return []
+    songs = "1 song" if num_held_out == 1 else f"{num_held_out} songs"
+    return [
+        f"It will be judged by {songs} that it has not read: figures of so few say little. From {10 * ENOUGH_TO_JUDGE} "
+        "songs on they begin to mean something."
+    ]
 
 
 def _guessed(version: DatasetVersion, request: TrainRequest) -> TrainConfig:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from app import adapter, dataset_version, job, quote
 from app.errors import AllowanceSpent, BadInput, Conflict, NotFound
 from app.people import check_member
-from app.plain_text import checked_text
+from app.plain_text import checked_line
 from contracts.manifest import run_folder
 from contracts.settings import Settings
 from contracts.training import EventKind, TrainRequest
@@ -323,7 +323,7 @@ def _check_place(session: Session, user_id: UUID, title: str) -> None:
 
 
 def _checked_title(title: str) -> str:
-    plain = " ".join(checked_text(title, field="title", max_chars=MAX_TITLE).split())
+    plain = checked_line(title, field="title", max_chars=MAX_TITLE)
     if not plain:
         raise BadInput("The voice needs a title.", code="no_title", field="title")
     return plain
@@ -400,21 +400,24 @@ def _view(row: Row[*tuple[Any, ...]], position: int | None, eta_s: float | None)
     )
 
 
-def _line(session: Session) -> dict[UUID, tuple[int | None, float]]:
-    """Of each open job of the queue: its place, None once it is worked on, and seconds until its end."""
+def _line(session: Session) -> dict[UUID, tuple[int | None, float | None]]:
+    """Of each open job of the queue: its place, None once it is worked on, and seconds until its end.
+
+    None when it takes longer than was quoted already: then nobody knows.
+    """
     rows: Sequence[Row[Job, Run | None]] = session.execute(
         select(Job, Run)
         .outerjoin(Run, Run.job_id == Job.id)
         .where(Job.kind.in_(ON_GPU), Job.state.in_(OPEN_STATES))
         .order_by((Job.state == JobState.RUNNING).desc(), func.coalesce(Job.run_after, Job.created_at), Job.id)
     ).all()
-    found: dict[UUID, tuple[int | None, float]] = {}
+    found: dict[UUID, tuple[int | None, float | None]] = {}
     waited_s, position = 0.0, 0
     for work, run in rows:
         position += work.state is not JobState.RUNNING
         own_s = _remaining_s(session, work, run) if run else USUAL_S
         waits_s = 0.0 if work.state is JobState.RUNNING else waited_s
-        found[work.id] = position or None, round(waits_s + own_s, 1)
+        found[work.id] = position or None, None if own_s <= LEAST_S else round(waits_s + own_s, 1)
         waited_s += own_s
     return found
 

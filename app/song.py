@@ -16,9 +16,9 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app import change, job
-from app.dataset import checked_line, checked_words, own, touch
+from app.dataset import checked_name, checked_words, own, touch
 from app.errors import BadInput, Conflict, NotFound
-from app.plain_text import checked_text
+from app.plain_text import checked_line, checked_text
 from corpus.cleaning import RULES, clean, diff
 from corpus.tongue import language
 from lyrics.explicit import is_explicit
@@ -184,7 +184,7 @@ def review(
             raise BadInput("Send the words that are to stand there as `text`.", code="no_words", field="text")
         words = checked_words(text)
         named_anew = {
-            name: checked_line(value, name) for name, value in (("artist", artist), ("title", title)) if value
+            name: checked_name(value, name) for name, value in (("artist", artist), ("title", title)) if value
         }
         _remember(session, dataset, f"Replaced the words of {named}", song, _WORDS)
         _replace(dataset, song, words, named_anew)
@@ -297,7 +297,7 @@ def _checked_rights(rights: str, note: str) -> tuple[Rights, str]:
     if rights not in RIGHTS:
         raise BadInput(f"There is no such right. There are: {', '.join(RIGHTS)}.", code="unknown_right", field="rights")
     right = Rights(rights)
-    note = " ".join(checked_text(note, field="note", max_chars=MAX_NOTE_CHARS).split())
+    note = checked_line(note, field="note", max_chars=MAX_NOTE_CHARS)
     if right is Rights.LICENSED and not note:
         raise BadInput("Say in the note who licensed the words, and how.", code="no_note", field="note")
     if right is Rights.PUBLIC_DOMAIN and not _is_link(note):

@@ -71,6 +71,13 @@ class TrainRequest(BaseModel):
     phonemes: Finite = Field(default=0.0, ge=0, le=0.5)
     advanced: Advanced = Advanced()
 
+    @property
+    def manner(self) -> str:
+        """What is told of all that makes a step dearer; "" for the usual. A measure in one manner tells of no other."""
+        dear = {"lora_rank", "max_len", "batch_tokens", "gradient_checkpointing", "eight_bit", "dtype"}
+        told = self.advanced.model_dump(mode="json", include=dear, exclude_none=True)
+        return " ".join(f"{name}={value}" for name, value in sorted(told.items()))
+
     @model_validator(mode="after")
     def _checkpoint_is_named(self) -> Self:
         try:
@@ -187,7 +194,7 @@ class Quote(BaseModel):
     """What a run will take: minutes as expected, and the cap, which is the most that is ever charged.
 
     `bits_per_byte` is the range that similar runs of this server reached on their held-out songs; None without any.
-    `train_s` is what the steps alone take of the minutes, `judge_s` the table at the end.
+    Of the minutes the steps take `train_s`, each evaluation on the way `evaluate_s`, the table at the end `judge_s`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -198,7 +205,9 @@ class Quote(BaseModel):
     max_price_cents: int
     num_steps: int
     num_tokens: int
+    load_s: float = 0.0
     train_s: float = 0.0
+    evaluate_s: float = 0.0
     judge_s: float = 0.0
     bits_per_byte: tuple[float, float] | None = None
     num_similar: int = 0
@@ -223,7 +232,9 @@ def quote(config: TrainConfig, probe: Probe, *, cents_a_minute: float, similar: 
         max_price_cents=math.ceil(max_minutes * cents_a_minute),
         num_steps=steps,
         num_tokens=tokens,
+        load_s=probe.load_s,
         train_s=round(train_s, 1),
+        evaluate_s=probe.evaluate_s,
         judge_s=probe.judge_s,
         bits_per_byte=(min(similar), max(similar)) if similar else None,
         num_similar=len(similar),

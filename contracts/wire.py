@@ -22,6 +22,8 @@ MAX_PRONUNCIATIONS = 500
 
 DUST = 0.001
 """Smaller temperatures and nuclei than this are taken for this: float32 cannot tell them from nothing."""
+MAX_NAME = 128
+"""Characters of a voice's or checkpoint's name."""
 NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 """What no text of ours holds: control characters, but for tabs and line ends, and halves of characters."""
 
@@ -75,7 +77,7 @@ class CompletionRequest(SamplingParams):
     crafted mode its `alternatives` stand in for `n`. `pronunciations` are the writer's own, as ARPAbet by word.
     """
 
-    model: str = Field(min_length=1, max_length=128)
+    model: str = Field(min_length=1, max_length=MAX_NAME)
     prompt: str = Field(max_length=MAX_PROMPT_CHARS)
     stream: bool = False
     framed: bool = False

@@ -130,7 +130,7 @@ def samples(events: Events) -> list[Component]:
     """What the network wrote at its last look, and folded away what it wrote before."""
     found = sorted((event for event in events if event.kind == "sample"), key=lambda e: (-e.step, e.nth))
     if not found:
-        return [html.P("Samples come at the first look at the held-out songs.", className="hint")]
+        return [html.P("Samples come with each look at the held-out songs from the first update on.", className="hint")]
     drawn = [(event.step, sample(event.payload, _when_written(event))) for event in found]
     last = [one for step, one in drawn if step == found[0].step]
     earlier = [one for step, one in drawn if step != found[0].step][:SAMPLES_SHOWN]

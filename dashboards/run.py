@@ -144,8 +144,7 @@ def facts(view: RunView) -> Component:
 def _price(view: RunView) -> str:
     quote = Quote.model_validate(view.quote)
     if view.minutes_charged is None:
-        expected = f"{money(quote.price_cents)} for {plural(view.minutes_reserved, 'minute')} at the most"
-        return f"{expected}; what is not used comes back"
+        return f"{money(quote.price_cents)} expected, never more than {money(quote.max_price_cents)}"
     share = view.minutes_charged / max(1, quote.max_minutes)
     return f"{money(round(share * quote.max_price_cents))}, {plural(view.minutes_charged, 'minute')} charged"
 

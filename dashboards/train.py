@@ -18,8 +18,8 @@ from app.auth import Writer, settings
 from app.db import unit_of_work
 from app.errors import AppError, BadInput, NotFound, bad_input_of
 from app.quote import QuoteView
-from contracts.training import Effort, Quote, TrainConfig, TrainRequest
-from dashboards import progress
+from contracts.training import Effort, Quote, TrainRequest
+from dashboards import offer
 from dashboards.builder import (
     PATH,
     RUNS_PATH,
@@ -147,7 +147,12 @@ def _page(writer: Writer, given: Prefill) -> tuple[list[Component], str]:
         field(
             "Title",
             dcc.Input(
-                id="train-title", type="text", value=given.title, maxLength=run.MAX_TITLE, autoComplete="off", **KEPT
+                id="train-title",
+                type="text",
+                value=given.title or _name(versions[chosen]),
+                maxLength=run.MAX_TITLE,
+                autoComplete="off",
+                **KEPT,
             ),
             "Used again, a title gets the next number: v2, v3.",
         ),
@@ -191,6 +196,11 @@ def _versions(session: Any, user_id: UUID) -> dict[str, str]:
                     f"{view.name}, version {one.number} ({plural(one.counts.get('songs', 0), 'song')})"
                 )
     return found
+
+
+def _name(version: str) -> str:
+    """The dataset's name, which a first voice of it may well have."""
+    return version.rpartition(", version")[0][: run.MAX_TITLE]
 
 
 def _checkpoint(request: TrainRequest | None) -> Component:
@@ -334,9 +344,9 @@ def reckon(_ticks: int | None, _touched: object, *dials: Any) -> tuple[Any, Any,
     is_known = view.quote is not None or view.job is None or view.job.is_over
     known = {effort: Quote.model_validate(one.quote) for effort, one in found.items() if one.quote}
     if view.quote is None:
-        return _measuring(view), effort_cards({}), {"why": _why_not(view), "config": view.config}, is_known
+        return offer.measuring(view), effort_cards({}), {"why": offer.why_not(view), "config": view.config}, is_known
     terms = {"max_minutes": view.quote["max_minutes"], "why": " ".join(view.refusals), "config": view.config}
-    return quoted(view, known[wanted.request.effort]), effort_cards(known), terms, is_known
+    return offer.quoted(view, known[wanted.request.effort]), effort_cards(known), terms, is_known
 
 
 def quotes_of(wanted: Asked) -> dict[Effort, QuoteView]:
@@ -350,65 +360,6 @@ def quotes_of(wanted: Asked) -> dict[Effort, QuoteView]:
             if found[effort].quote is None:
                 break  # what is not measured yet is so for all
     return found
-
-
-def _measuring(view: QuoteView) -> list[Component]:
-    strip = [progress.strip(view.job)] if view.job else []
-    words = "A few steps are tried out on these songs first, so that the quote is measured and not guessed."
-    return [html.H2("Quote"), html.P(words, className="hint"), *strip, *_refusals(view)]
-
-
-def _why_not(view: QuoteView) -> str:
-    return " ".join(view.refusals) or "The quote is being measured."
-
-
-def quoted(view: QuoteView, offer: Quote) -> list[Component]:
-    """The quote, and what it is made of."""
-    held = view.balance
-    minutes = plural(held.minutes_allowance, "minute")
-    figures = [
-        ("minutes", "Time", duration(60 * offer.minutes), f"never more than {plural(offer.max_minutes, 'minute')}"),
-        ("price", "Price", money(offer.price_cents), f"never more than {money(offer.max_price_cents)}"),
-        ("balance", "Allowance", f"{held.minutes_left:,} of {minutes} left", _places(held)),
-        ("quality", "Similar runs", *_quality(offer)),
-    ]
-    shown = [
-        html.Div([html.Dt(label), html.Dd([value, html.Small(note)], id=f"quote-{name}")])
-        for name, label, value, note in figures
-    ]
-    settled = _settled(TrainConfig.model_validate(view.config), offer)
-    return [html.H2("Quote"), html.Dl(shown, className="quote-figures"), settled, *_refusals(view)]
-
-
-def _places(held: quote.Balance) -> str:
-    return f"{held.adapters:,} of {plural(held.max_adapters, 'voice')} kept"
-
-
-def _quality(offer: Quote) -> tuple[str, str]:
-    if offer.bits_per_byte is None:
-        return "too few yet", "with this checkpoint and effort"
-    low, high = offer.bits_per_byte
-    return f"{low:.2f} to {high:.2f}", f"bits a byte on held-out songs, {plural(offer.num_similar, 'run')}"
-
-
-def _settled(config: TrainConfig, offer: Quote) -> Component:
-    """Every number that will be used."""
-    facts = [
-        f"{plural(offer.num_steps, 'update')} of {config.batch_tokens:,} tokens, {offer.num_tokens:,} in all",
-        f"{config.epochs:g} times through the songs",
-        f"rank {config.lora_rank}, alpha {config.lora_alpha:g}, dropout {config.lora_dropout:g}",
-        f"learning rate {config.learning_rate:g}",
-        f"songs up to {config.max_len:,} tokens whole",
-        f"{plural(config.num_evaluations, 'look')} at the held-out songs",
-        config.dtype + (", 8-bit base" if config.eight_bit else ""),
-        f"seed {config.seed}",
-    ]
-    summary = html.Summary("What that means", id="quote-details")
-    return html.Details([summary, html.Ul([html.Li(fact) for fact in facts])], className="job-log")
-
-
-def _refusals(view: QuoteView) -> list[Component]:
-    return [refusal(words) for words in view.refusals]
 
 
 def settle(terms: dict[str, Any] | None) -> list[str]:

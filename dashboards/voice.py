@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -38,14 +39,21 @@ from dashboards.words import duration, money, size
 Shown = list[Component]
 MEASURES: tuple[tuple[str, str, str, Callable[[float], str], bool | None], ...] = (
     ("bits_per_byte", "Bits a byte", "of held-out songs; less is better", "{:.3f}".format, False),
-    ("rhyme_rate", "Rhyme", "of lines written without a form", "{:.0%}".format, True),
-    ("metre_rate", "Metre", "of lines written without a form", "{:.0%}".format, True),
+    ("rhyme_rate", "Rhyme", "of lines written without a form", "{:.1%}".format, True),
+    ("metre_rate", "Metre", "of lines written without a form", "{:.1%}".format, True),
     ("copied_share", "Copied", "of lines stand in the training songs", "{:.1%}".format, False),
     ("longest_copy", "Longest copy", "words in a row from a training song", "{:.0f}".format, False),
     ("distinct_2", "Variety", "of its pairs of words are different", "{:.2f}".format, True),
     ("explicit_share", "Explicit", "of lines", "{:.1%}".format, None),
 )
 """What the table compares; the last says whether more is better, None that it is neither."""
+AGREED = (
+    "Worse at none of the measures that count: bits a byte (by half a percent at the most), lines copied (1 % at the "
+    "most) and variety (a fifth less at the most)."
+)
+"""`contracts.training.what_is_worse`, in words."""
+LEAST_GAIN = {"bits_per_byte": 0.005, "distinct_2": 0.05}
+"""Smaller differences, as shares, are not marked; those of rates are held against chance."""
 
 
 def page(writer: Writer, place: Place) -> tuple[Shown, str]:
@@ -74,11 +82,15 @@ def page(writer: Writer, place: Place) -> tuple[Shown, str]:
 def state(view: AdapterView) -> Shown:
     """Where it stands, and where it falls behind."""
     shown: Shown = [html.Div(tags(view), className="tags")]
+    if not view.worse and not view.is_shared:
+        shown.append(html.P(AGREED, className="hint", id="voice-agreed"))
     if view.worse:
         lines = html.Ul([html.Li(words) for words in view.worse])
         shown.append(
             html.Div([html.B("Worse than what it would replace"), lines], className="unread", id="voice-worse")
         )
+    elif not view.is_shared:
+        shown.append(html.P(AGREED, className="hint"))
     if view.compared:
         shown.append(html.P([html.B("Compared unseen: "), view.compared], id="voice-compared"))
     if view.reason:
@@ -156,9 +168,20 @@ COLUMNS = {"bare": "Bare checkpoint", "before": "Version before", "adapter": "Th
 def _mark(table: dict[str, Any], key: str, name: str, more: bool | None) -> str:
     """How this voice's figure stands against what it would replace."""
     against = table.get("before") or table.get("bare")
-    if key != "adapter" or more is None or not against or table[key][name] == against[name]:
+    if key != "adapter" or more is None or not against or not _tells(table[key], against, name):
         return ""
     return "better" if (table[key][name] > against[name]) is more else "worse"
+
+
+def _tells(new: dict[str, Any], old: dict[str, Any], name: str) -> bool:
+    """Whether a difference is more than chance: of rates two standard errors by the lines that they were counted in."""
+    gap = abs(new[name] - old[name])
+    if name in LEAST_GAIN:
+        return bool(gap > LEAST_GAIN[name] * old[name])
+    if not name.endswith(("_rate", "_share")):
+        return bool(gap > 0)
+    variance = sum(one[name] * (1 - one[name]) / max(1, one["num_lines"]) for one in (new, old))
+    return bool(gap > 2 * math.sqrt(variance))
 
 
 def _facts(view: AdapterView, card: dict[str, Any]) -> Component:

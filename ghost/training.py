@@ -256,13 +256,14 @@ def _print_quote(quoted: dict[str, Any], title: str, number: int) -> None:
     ]
     if quote:
         lines += [
-            f"  about {quote['minutes']:g} minutes, never more than {quote['max_minutes']}; you have {left:,} left",
+            f"  about {quote['minutes']:g} minutes, never more than {quote['max_minutes']} charged ({left:,} left)",
             f"  price {quote['price_cents'] / 100:.2f}, never more than {quote['max_price_cents'] / 100:.2f}",
             f"  {quote['num_steps']:,} steps over {quote['num_tokens']:,} tokens",
         ]
         if quote["bits_per_byte"]:
             low, high = quote["bits_per_byte"]
             lines.append(f"  {quote['num_similar']} similar runs reached {low:.3f} to {high:.3f} bits a byte")
+    lines += [f"  {words}" for words in quoted["cautions"]]
     for line in lines:
         typer.echo(said(line), err=True)
 
@@ -389,7 +390,7 @@ def _facts(run: dict[str, Any]) -> Iterator[tuple[str, str]]:
     phonemes = f", {config['phonemes']:.0%} phoneme tasks" if config["phonemes"] else ""
     yield "request", f"{config['effort']} on {config['checkpoint']}, {config['epochs']:g} epochs{phonemes}"
     charged = "" if run["minutes_charged"] is None else f"; {run['minutes_charged']} were charged"
-    yield "minutes", f"about {quote['minutes']:g}, never more than {quote['max_minutes']}{charged}"
+    yield "minutes", f"about {quote['minutes']:g}, never more than {quote['max_minutes']} charged{charged}"
     if run["adapter_id"]:
         yield "adapter", run["adapter_id"]
 

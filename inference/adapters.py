@@ -353,8 +353,11 @@ class Adapters:
             self._engine.token_words()  # ahead of the first free text
         except NoSuchKey:
             raise UnknownVoice(listing.name) from None
-        except (AdapterCorrupt, AdapterError, IndexUnreadable) as error:
+        except (AdapterCorrupt, AdapterError) as error:
             raise VoiceRefused(listing.name, str(error)) from error
+        except IndexUnreadable as error:
+            said = "its index of learned lines is damaged, so no line could be kept from being a copy: train it again"
+            raise VoiceRefused(listing.name, said) from error
         except BucketAway:
             raise
         except MemoryError as error:

@@ -133,7 +133,7 @@ class OriginalityIndex:
             arrays = {name: np.load(directory / f"{name}.npy", mmap_mode="r") for name in names}
             vocabulary = (directory / "vocabulary.txt").read_text(encoding="utf-8").split("\n")
             lines = _Strings(directory / "lines")
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise IndexUnreadable(f"{directory} holds no index: {error}; `ghost lyrics index` builds one") from error
         return cls(manifest["name"], manifest["num_words"], vocabulary, lines, arrays)
 

@@ -39,22 +39,25 @@ from models.base import Base, CreatedAt, Id, Json, OwnerId
 from models.job import OPEN_STATES, Job, JobState
 
 MAX_TITLE = 80
+MAX_MANNER = 160
 
 
 class Probed(Base):
     """What was measured for one dataset version and checkpoint, as `contracts.training.Probe`; quotes are made of it.
 
+    `manner` is the request's: what was measured at rank 8 says nothing of rank 64.
     `job_id` is the job of the kind "probe" that measures; `probe` is None until it has.
     """
 
     __tablename__ = "probed"
-    __table_args__ = (UniqueConstraint("version_id", "checkpoint", "phonemes"),)
+    __table_args__ = (UniqueConstraint("version_id", "checkpoint", "phonemes", "manner"),)
 
     id: Mapped[Id]
     user_id: Mapped[OwnerId]
     version_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("dataset_version.id", ondelete="CASCADE"))
     checkpoint: Mapped[str] = mapped_column(String(128))
     phonemes: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    manner: Mapped[str] = mapped_column(String(MAX_MANNER), default="", server_default="")
     job_id: Mapped[UUID | None] = mapped_column(Uuid, ForeignKey("job.id", ondelete="SET NULL"))
     probe: Mapped[Json | None]
     created_at: Mapped[CreatedAt]
@@ -167,7 +170,7 @@ def tell(session: Session, run_id: UUID, events: Iterable[Told]) -> None:
 def charge(session: Session, run_id: UUID, *, is_done: bool) -> bool:
     """End a run's bill, in the transaction in which its job ends; False when that was done before.
 
-    Its owner pays for the steps that it was given, and when it is done for what its probe says of loading, evaluating
+    Its owner pays for the steps that it was given, and when it is done for what its quote says of loading, evaluating
     and judging. One that was refused before its first step costs nothing.
     """
     seconds = trained_seconds(session, run_id) + (_other_seconds(session, run_id) if is_done else 0.0)
@@ -231,19 +234,10 @@ def trained_seconds(session: Session, run_id: UUID) -> float:
 
 
 def _other_seconds(session: Session, run_id: UUID) -> float:
-    probe = session.scalar(
-        select(Probed.probe)
-        .join(Run, Run.version_id == Probed.version_id)
-        .where(
-            Run.id == run_id,
-            Probed.checkpoint == Run.config["checkpoint"].astext,
-            Probed.phonemes == (Run.config["phonemes"].astext.cast(Float) > 0),
-        )
-    )
-    if not probe:
-        return 0.0
+    run = session.get_one(Run, run_id)
+    load_s, evaluate_s, judge_s = (float(run.quote.get(name, 0.0)) for name in ("load_s", "evaluate_s", "judge_s"))
     validations = select(func.count(RunEvent.step.distinct())).where(
         RunEvent.run_id == run_id, RunEvent.kind == "validation", RunEvent.step > 0
     )
-    each = float(probe["evaluate_s"]) * (session.scalar(validations) or 0)
-    return float(probe["load_s"]) + each + float(probe["judge_s"])
+    judged = 1 if run.before_id else 2 / 3  # of the three that are quoted; a first version follows none
+    return load_s + evaluate_s * (session.scalar(validations) or 0) + judge_s * judged

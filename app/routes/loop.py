@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from app import cards, comparison, feedback, improve
 from app import form as forms
@@ -23,8 +23,8 @@ class NewFeedback(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     generation_id: UUID
-    take: int = Field(default=0, ge=0)
-    line: int | None = Field(default=None, ge=1)
+    take: int = Field(default=0, ge=0, strict=True)
+    line: int | None = Field(default=None, ge=1, strict=True)
     verdict: str
     text: str | None = None
 
@@ -35,7 +35,7 @@ class NewCards(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     voice: str = Field(min_length=1, max_length=128)
-    num: int = Field(default=cards.USUAL, ge=1)
+    num: int = Field(default=cards.USUAL, ge=1, strict=True)
 
 
 class NewComparison(BaseModel):
@@ -45,7 +45,7 @@ class NewComparison(BaseModel):
 
     voice_a: str = Field(min_length=1, max_length=128)
     voice_b: str = Field(min_length=1, max_length=128)
-    num_pairs: int = comparison.USUAL_PAIRS
+    num_pairs: StrictInt = comparison.USUAL_PAIRS
     form: dict[str, Any] | None = None
 
 
@@ -62,7 +62,7 @@ class Improvement(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    attest: bool = False
+    attest: StrictBool = False
 
 
 def register(api: Blueprint) -> None:

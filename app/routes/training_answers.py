@@ -34,6 +34,7 @@ class QuoteShown(BaseModel):
     job: JobShown | None
     balance: BalanceShown
     refusals: list[str]
+    cautions: list[str]
 
 
 class TrainedOn(BaseModel):

@@ -174,6 +174,7 @@ def test_a_pair_that_was_not_shown_cannot_be_picked(alice: Caller) -> None:
     [
         ({"voice_b": TINY}, "same_voice"),
         ({"voice_b": "nobody"}, "unknown_voice"),
+        ({"voice_b": "a\u0000"}, "unknown_voice"),
         ({"num_pairs": 41}, "too_many_pairs"),
         ({"num_pairs": 0}, "too_many_pairs"),
         ({"form": {"scheme": "?"}}, "bad_input"),

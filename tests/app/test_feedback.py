@@ -140,3 +140,7 @@ def test_a_take_can_be_judged_while_others_are_being_written(alice: Caller) -> N
     body = {"generation_id": generation_id, "verdict": "kept"}
     assert refusal(alice("POST", "/feedback", body))[:2] == (400, "no_take")
     assert refusal(alice("POST", "/feedback", body | {"generation_id": str(uuid4())}))[0] == 404
+
+
+def test_a_voice_whose_name_is_no_text_is_refused(alice: Caller) -> None:
+    assert refusal(alice("GET", "/feedback?voice=%00"))[:2] == (400, "not_text")

@@ -130,7 +130,7 @@ def test_it_works(ghost: Ghost, engine: Engine, settings: Settings, tmp_path: Pa
     with Worker(engine, settings):
         done = ghost(*TRAIN, "--title", "Low Tide", "--follow", typed="y\n")
         run_id = good(done).split()[-1]  # the runner writes what is typed before it
-    assert re.search(r"about [\d.]+ minutes, never more than \d+; you have 120 left", done.stderr)
+    assert re.search(r"about [\d.]+ minutes, never more than \d+ charged \(120 left\)", done.stderr)
     assert "3  validation: 1.5000 bits a byte" in done.stderr
     assert "Low Tide v1 is trained." in done.stderr
     assert run_id in good(ghost("runs", "ls"))

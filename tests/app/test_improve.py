@@ -53,6 +53,7 @@ def test_it_works(alice: Caller, desk: Desk, harbour: tuple[str, str]) -> None:
     keep(alice, voice, "And the gulls know every name", prompt="The harbour sleeps\n")
     keep(alice, voice, "A rope around the morning")
     keep(alice, voice, "No no no", verdict="rejected")
+    assert refusal(alice("POST", f"/adapters/{voice}/improve", {"attest": "yes"}))[0] == 400
     answer = ok(alice("POST", f"/adapters/{voice}/improve", {"attest": True}), 202)
     assert (answer["dataset_id"], answer["kept"], answer["job"]["kind"]) == (dataset_id, 2, "freeze")
     desk.do()

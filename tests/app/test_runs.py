@@ -68,6 +68,7 @@ def test_it_works(alice: Caller, version: Version, engine: Engine, settings: Set
     assert TrainConfig.model_validate(found["config"]) == config
     assert found["quote"] == expected.model_dump(mode="json")
     assert (found["job"], found["refusals"], found["num_train_songs"]) == (None, [], 2)
+    assert "judged by 1 song" in found["cautions"][0]
     assert found["balance"] == {"minutes_left": 120, "minutes_allowance": 120, "adapters": 0, "max_adapters": 3}
     body = asked(version) | {"title": " Harbour  lights ", "max_minutes": expected.max_minutes}
     answer = alice("POST", "/runs", body)
@@ -86,7 +87,7 @@ def test_it_works(alice: Caller, version: Version, engine: Engine, settings: Set
     finish(engine, settings, run["id"])
     done = ok(alice("GET", f"/runs/{run['id']}"))
     assert (done["state"], done["adapter_id"], done["last_step"]) == ("done", run["id"], 3)
-    assert done["minutes_charged"] == 120 - minutes_left(engine, alice) == 2  # 60 s of steps, 40 s of all else
+    assert done["minutes_charged"] == 120 - minutes_left(engine, alice) == 2  # 60 s of steps, 30 s beside
     assert ok(alice("GET", "/runs"))["runs"] == [done]
 
 
@@ -104,7 +105,10 @@ def test_a_measurement_is_asked_for_once(alice: Caller, version: Version) -> Non
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.json["job"]["id"] for answer in answers}) == 1
     phonemes = alice("POST", "/runs/quote", asked(version, phonemes=0.2))
-    assert phonemes.json["job"]["id"] != answers[0].json["job"]["id"]
+    dearer = alice("POST", "/runs/quote", asked(version, advanced={"dtype": "float32", "max_len": 2048}))
+    assert len({answer.json["job"]["id"] for answer in (answers[0], phonemes, dearer)}) == 3
+    fourth = alice("POST", "/runs/quote", asked(version, advanced={"lora_rank": 64}))
+    assert refusal(fourth)[:2] == (429, "too_many_measurements")
     assert ok(alice("GET", f"/datasets/{version.dataset_id}"))["job"] is None, "nothing in the dataset waits for it"
 
 

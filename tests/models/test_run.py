@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models import Account, Dataset, DatasetVersion, Probed, Rights, Run, RunEvent, Song, SongState, User, VersionSong
+from models import Account, Dataset, DatasetVersion, Rights, Run, RunEvent, Song, SongState, User, VersionSong
 from models.account import reserve_minutes
 from models.dataset import num_taken_back
 from models.run import Told, charge, reopen, settle, tell
 
-PROBE: dict[str, Any] = {
-    "device": "cpu", "tokens_per_s": 500.0, "load_s": 20.0, "evaluate_s": 5.0, "judge_s": 30.0, "num_tokens": 9_000,
-    "peak_bytes": 1,
-}  # fmt: skip
+QUOTE = {"load_s": 20.0, "evaluate_s": 5.0, "judge_s": 30.0}
 
 
 @pytest.fixture
@@ -51,10 +47,9 @@ def run_id(session: Session, alice: UUID) -> UUID:
             )
         )  # fmt: skip
         session.add(VersionSong(version_id=version.id, content_sha=sha))
-    session.add(Probed(user_id=alice, version_id=version.id, checkpoint="tiny", phonemes=False, probe=PROBE))
     run = Run(
         user_id=alice, dataset_id=dataset.id, version_id=version.id, title="Harbour", number=1, request={},
-        config={"checkpoint": "tiny", "phonemes": 0.0}, quote={}, minutes_reserved=10,
+        config={"checkpoint": "tiny", "phonemes": 0.0}, quote=QUOTE, minutes_reserved=10,
     )  # fmt: skip
     session.add(run)
     assert reserve_minutes(session, alice, 10)
@@ -70,7 +65,7 @@ def minutes_left(session: Session, user_id: UUID) -> int:
 def test_it_works(session: Session, alice: UUID, run_id: UUID) -> None:
     tell(session, run_id, [Told("step", n, 0, {"seconds": 30.0}) for n in (1, 2, 3)])
     tell(session, run_id, [Told("validation", n, 0, {}) for n in (0, 2, 3)])
-    assert charge(session, run_id, is_done=True)  # 90 s of steps, 20 + 2 * 5 + 30 s of all else
+    assert charge(session, run_id, is_done=True)  # 90 s of steps, 20 + 2 * 5 + 20 s of all else
     assert minutes_left(session, alice) == 60 - 3
     run = session.get_one(Run, run_id)
     assert (run.minutes_charged, run.last_step) == (3, 3)
