@@ -40,6 +40,19 @@ LOST = text("""
     for update of job skip locked
 """)
 
+LEFT_BEHIND = text("""
+    delete from procrastinate_jobs entry
+    where entry.status = 'doing' and entry.task_name = 'job'
+      and not exists (
+        select 1 from procrastinate_workers worker
+        where worker.id = entry.worker_id and worker.last_heartbeat >= now() - :silent_for)
+      and not exists (
+        select 1 from job
+        where job.id::text = entry.queueing_lock and job.state in ('queued', 'running', 'waiting'))
+""")
+"""The place of a job that had ended when its worker died, and before the queue heard of it: it would keep all other
+jobs of its user waiting for ever."""
+
 _queue = App(connector=SQLAlchemyPsycopg2Connector())
 
 
@@ -92,6 +105,7 @@ def requeue_lost(session: Session, silent_for: timedelta) -> Sequence[UUID]:
     From then on that worker can write nothing, and its place in the queue is gone: should it only have slept, it can
     neither end nor repeat what another is doing by then.
     """
+    session.execute(LEFT_BEHIND, {"silent_for": silent_for})
     ids = session.scalars(LOST, {"silent_for": silent_for}).all()
     if not ids:
         return ids

@@ -251,6 +251,19 @@ def test_only_a_dead_workers_jobs_are_queued_again(session: Session, ask: Ask, a
     }
 
 
+def test_a_job_that_ended_before_its_worker_died_holds_no_other_up(session: Session, ask: Ask) -> None:
+    ended, next_one = ask(age_s=9), ask()
+    assert [fetch(session), fetch(session)] == [ended.id, None]
+    assert life.finish(session, ended.id, begin(session, ended).attempt, JobState.DONE)
+    session.commit()
+    assert requeue_lost(session, SILENT_FOR) == []
+    assert fetch(session) is None  # its worker lives, and is about to say so
+    session.execute(text("update procrastinate_workers set last_heartbeat = now() - interval '7 seconds'"))
+    assert requeue_lost(session, SILENT_FOR) == []
+    session.commit()
+    assert fetch(session) == next_one.id
+
+
 def test_a_job_whose_place_in_the_queue_has_vanished_gets_another(session: Session, ask: Ask) -> None:
     job, over = ask(), ask()
     life.request_cancel(session, over.id)
