@@ -6,6 +6,8 @@ endif
 VENV := .venv/bin
 ROOMS := app bench contracts corpus dashboards ghost inference lyrics models sandbox training worker wsgi.py
 unexport LEASH_PARENT
+# The tests start hundreds of processes, and each takes twice as long where Python may not keep what it compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format bench cowboy constraints clean

@@ -129,7 +129,7 @@ def chromium() -> Iterator[Browser]:
 class Brake:
     """Lets a process run a few milliseconds of every fifty, so that a walk can meet a tiny voice in mid-word."""
 
-    RUN_S, REST_S = 0.004, 0.05
+    RUN_S, REST_S = 0.008, 0.05
 
     def __init__(self, pid: int) -> None:
         self._pid = pid

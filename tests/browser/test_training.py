@@ -130,6 +130,8 @@ def test_it_works(visit: Visit) -> None:
     page = visit.page
     quoted = page.locator("#quote")
     expect(quoted).to_contain_text("4 times through the songs")
+    expect(page.locator("#train-title")).not_to_have_value("")  # the dataset's name
+    page.locator("#train-title").fill("")
     expect(page.locator("#train-start")).to_be_disabled()
     expect(page.locator("#train-why")).to_have_text("Give the voice a title.")
     page.locator("#train-effort label", has_text="Thorough").click()
