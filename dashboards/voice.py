@@ -82,8 +82,6 @@ def page(writer: Writer, place: Place) -> tuple[Shown, str]:
 def state(view: AdapterView) -> Shown:
     """Where it stands, and where it falls behind."""
     shown: Shown = [html.Div(tags(view), className="tags")]
-    if not view.worse and not view.is_shared:
-        shown.append(html.P(AGREED, className="hint", id="voice-agreed"))
     if view.worse:
         lines = html.Ul([html.Li(words) for words in view.worse])
         shown.append(
