@@ -402,6 +402,7 @@ def _without_marks(text: str) -> str:
 def _views(session: Session, *which: ColumnElement[bool]) -> list[DatasetView]:
     rows = list(session.scalars(select(Dataset).where(*which).order_by(Dataset.updated_at.desc(), Dataset.id)))
     ids = [row.id for row in rows]
+    current = job.current(session, ids)  # before what is counted: what is counted after a job has ended is all of it
     states: defaultdict[UUID, Counter[str]] = defaultdict(Counter)
     rights: defaultdict[UUID, Counter[str]] = defaultdict(Counter)
     # An empty text is not null, so that a song is trainable or not, and never unknown.
@@ -429,7 +430,7 @@ def _views(session: Session, *which: ColumnElement[bool]) -> list[DatasetView]:
         .group_by(DatasetVersion.dataset_id)
     )
     versions = dict(numbered.all())
-    current, latest, undo = job.current(session, ids), job.latest(session, ids), change.next_undo(session, ids)
+    latest, undo = job.latest(session, ids), change.next_undo(session, ids)
     return [
         _view(
             row,

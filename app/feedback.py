@@ -224,7 +224,8 @@ def _text_of(session: Session, row: Generation, take: int) -> str:
     found = next((one["text"] for one in takes if one["index"] == take), "")
     if not found.strip():
         raise BadInput(f"This generation has no take {take} with words in it.", code="no_take", field="take")
-    return NOT_TEXT.sub("", str(found))  # a voice may write what no lyric holds
+    text = str(found).replace("\r\n", "\n").replace("\r", "\n")
+    return NOT_TEXT.sub("", text)  # a voice may write what no lyric holds
 
 
 def _part(text: str, line: int | None) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 
 import { ApiError, call, type Complaint, type GenerationView } from "./api.ts";
 import { button, el } from "./dom.ts";
-import { shown } from "./seam.ts";
+import { firstLine } from "./seam.ts";
 import { onSwipe } from "./swipe.ts";
 
 export interface Dealing {
@@ -110,7 +110,7 @@ class Session {
       try {
         const { state, takes } = await call<GenerationView>("GET", `/api/v1/generations/${card.generation_id}`);
         if (state === "queued" || state === "running") await new Promise((resume) => window.setTimeout(resume, POLL_MS));
-        else card.line = shown(takes[0]?.text ?? "").trim();
+        else card.line = firstLine(takes[0]?.text ?? "");
       } catch (error) {
         if (error instanceof ApiError && error.isPassing) await new Promise((resume) => window.setTimeout(resume, 4 * POLL_MS));
         else card.line = "";
@@ -162,7 +162,7 @@ class Session {
   /** The next line is asked for while this one is read. */
   private async peek(card: Card): Promise<void> {
     const found = await call<GenerationView>("GET", `/api/v1/generations/${card.generation_id}`).catch(() => null);
-    const text = found && found.state === "done" ? shown(found.takes[0]?.text ?? "").trim() : "";
+    const text = found && found.state === "done" ? firstLine(found.takes[0]?.text ?? "") : "";
     if (text !== "") card.line ??= text; // an empty one is left to `wait`, which drops the card when it is its turn
   }
 

@@ -38,6 +38,11 @@ export function shown(take: string): string {
   return take.replace(/\r\n?/g, "\n").replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/g, "").replace(/^\s*\n/, "");
 }
 
+/** The first line of a take that has any words: what the server counts as line 1. */
+export function firstLine(take: string): string {
+  return (shown(take).trimStart().split("\n")[0] ?? "").trimEnd();
+}
+
 /** What stands whole in a take that was cut at its length: its lines without the last, or all of its only line. */
 export function wholeLines(take: string): string {
   const text = shown(take);

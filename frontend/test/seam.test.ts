@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { joined, MAX_PROMPT_CHARS, seamAt, shown, wholeLines } from "../src/seam.ts";
+import { firstLine, joined, MAX_PROMPT_CHARS, seamAt, shown, wholeLines } from "../src/seam.ts";
 
 /** The text after a take is kept at the seam of `text|rest`, where the bar is the cursor. */
 function kept(marked: string, take: string): string {
@@ -56,4 +56,10 @@ test("a take that was cut gives its whole lines, or all of its only one", () => 
 
 test("control characters, which no lyric may hold, are left out", () => {
   assert.equal(shown("a\u0000b\u001bc\r\nd\te"), "abc\nd\te");
+});
+
+test("the first line of a take ends at whatever ends a line", () => {
+  assert.equal(firstLine("\n \n one\rtwo\n"), "one");
+  assert.equal(firstLine("only this "), "only this");
+  assert.equal(firstLine("\r\n"), "");
 });

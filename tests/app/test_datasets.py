@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from app import dataset
 from app.db import unit_of_work
@@ -66,6 +66,37 @@ def test_what_was_pasted_becomes_a_song_and_the_revision_changes(alice: Caller, 
     assert shown["job"] is None
     assert shown["last_job"]["state"] == "done"
     assert "by what right" in shown["cannot_freeze"]
+
+
+def test_a_job_that_ends_while_it_is_asked_for_is_not_taken_for_done_with_the_songs_of_before(
+    alice: Caller, desk: Desk
+) -> None:
+    """A page that is told of no job asks no more: it must have been told of all songs then."""
+    dataset_id = made(alice)
+    ok(
+        alice(
+            "POST",
+            f"/datasets/{dataset_id}/imports",
+            {"kind": "paste", "artist": ARTIST, "title": "Low Tide", "text": TIDE},
+        ),
+        202,
+    )
+    counted: list[str] = []
+
+    def end_the_job(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "count(*)" in statement and "FROM song" in statement and not counted:
+            counted.append(statement)
+            desk.do()
+
+    event.listen(Engine, "after_cursor_execute", end_the_job)
+    try:
+        shown = ok(alice("GET", f"/datasets/{dataset_id}"))
+    finally:
+        event.remove(Engine, "after_cursor_execute", end_the_job)
+    assert counted
+    assert shown["job"] or shown["counts"]["total"] == 1
+    shown = ok(alice("GET", f"/datasets/{dataset_id}"))
+    assert (shown["job"], shown["counts"]["total"]) == (None, 1)
 
 
 def test_a_list_tells_at_once_what_cannot_be_read(alice: Caller) -> None:

@@ -40,6 +40,15 @@ def test_it_works(alice: Caller) -> None:
     assert [item["line"] for item in ok(alice("GET", "/feedback?verdict=kept"))["items"]] == [2]
 
 
+def test_a_line_ends_at_whatever_ends_a_line(alice: Caller) -> None:
+    generation_id = wrote(alice, "one of them\rtwo of them\r\nthree")
+    assert [said(alice, generation_id, line=line)["text"] for line in (1, 2, 3)] == [
+        "one of them",
+        "two of them",
+        "three",
+    ]
+
+
 def test_the_last_word_counts_and_a_verdict_can_be_taken_back(alice: Caller) -> None:
     generation_id = wrote(alice, VERSE)
     first = said(alice, generation_id, line=1)
