@@ -20,11 +20,12 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+from contracts.service_token import issue
 from sandbox.bundles import are_fresh, build
 from sandbox.chromium import find
 from sandbox.postgres import Cluster
 from tests.conftest import TEMPLATE
-from tests.services import SECRET, InferenceService, free_port
+from tests.services import SECRET, TINY, InferenceService, free_port
 
 START_S = 120.0
 GUEST_TOKENS = 1_000
@@ -163,6 +164,12 @@ class Brake:
 def brake(inference: InferenceService) -> Iterator[Brake]:
     """The voice crawls until the walk holds or releases it."""
     assert inference.process
+    awake = {"model": TINY, "prompt": "la la", "max_tokens": 1}  # to load it takes longer than a braked walk waits
+    token = issue(SECRET, audience="inference", issuer="tests")
+    asked = httpx.post(
+        f"{inference.url}/v1/completions", json=awake, headers={"Authorization": f"Bearer {token}"}, timeout=START_S
+    )
+    assert asked.is_success, asked.text
     brake = Brake(inference.process.pid)
     yield brake
     brake.release()
